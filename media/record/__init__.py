@@ -1,0 +1,1 @@
+"""Recordings: from rtpengine's pcap to a stereo file that is hashed, checked and filed."""

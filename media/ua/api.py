@@ -1,0 +1,197 @@
+"""What the call logic sees of SIP: commands in, events out, legs by name. `media/net/endpoint.py` is the one implementation.
+
+A leg is one dialog (or the INVITE that may become one). The endpoint does by itself: transactions, retransmissions, 100 Trying,
+PRACK, ACK, digest answers to 401/407, OPTIONS, BYE of forked or late 2xx, session refresh, 481/491/500 answers, `INFO` 200s.
+Everything else is an event. After `Ended` or `Failed` no event of that leg follows and the leg is forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ops.ids import CallId, LegId
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """The name of a leg: its call and which one in the call."""
+
+    call: CallId
+    leg: LegId
+
+
+# ---- events -----------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class IncomingCall:
+    """A new INVITE. The leg is `a`; the call id is X-Tierline-Call if there, else new. Answer, reject or ring it."""
+
+    leg: Leg
+    called: str  # user of the Request-URI, unescaped
+    calling: str  # user of P-Asserted-Identity, else From; "" if withheld
+    sdp: bytes  # b"" for a late offer
+    headers: Mapping[str, str]  # X-Tierline-* headers by lower-case name, e.g. "x-tierline-trunk"
+    source: tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A provisional answer (101-199) to our INVITE."""
+
+    leg: Leg
+    status: int
+    sdp: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Our INVITE was answered 2xx; the ACK is sent by the endpoint."""
+
+    leg: Leg
+    sdp: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """The ACK to our 2xx came; `sdp` if it carried the answer to a late offer."""
+
+    leg: Leg
+    sdp: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Our INVITE failed: 3xx-6xx, 408 for no answer at all (timer B), 487 after our cancel."""
+
+    leg: Leg
+    status: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reoffer:
+    """re-INVITE or UPDATE with an offer (b"": none): answer with AcceptOffer or RejectOffer. Hold is seen by its direction."""
+
+    leg: Leg
+    sdp: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """An INFO, already answered 200. DTMF relay and plain `application/dtmf` digits come as `digit`, never in logs."""
+
+    leg: Leg
+    content_type: str
+    body: bytes
+    digit: str  # one of 0-9*#A-D, "" if it is no key press
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The leg is over. remote: the other side ended it (BYE, or CANCEL before we answered); else we, or time ran out."""
+
+    leg: Leg
+    remote: bool
+    cancelled: bool = False  # CANCEL before the answer
+    lost: bool = False  # no ACK, dead session timer, 481: nobody there any more
+    reason: str = ""  # RFC 3326 Reason header as it came
+
+
+Event = IncomingCall | Progress | Answered | Confirmed | Failed | Reoffer | Info | Ended
+
+
+# ---- commands ---------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """Provisional answer to an incoming INVITE."""
+
+    leg: Leg
+    status: int = 180
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """200 to an incoming INVITE."""
+
+    leg: Leg
+    sdp: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """Final refusal of an incoming INVITE, 300-699."""
+
+    leg: Leg
+    status: int
+    reason: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Invite:
+    """Call somebody. Failed with 408 follows after `timeout_ms` without a final answer (the endpoint cancels)."""
+
+    leg: Leg
+    target: str  # Request-URI
+    caller: str  # user part of From and P-Asserted-Identity
+    sdp: bytes
+    display: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    route: str = ""  # next hop as sip:host:port;transport=, "" resolves the target
+    timeout_ms: int = 30_000
+
+
+@dataclass(frozen=True, slots=True)
+class Hangup:
+    """End the leg in whatever state: reject 480, CANCEL or BYE. `reason`: value of a Reason header."""
+
+    leg: Leg
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptOffer:
+    """200 to a Reoffer."""
+
+    leg: Leg
+    sdp: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RejectOffer:
+    """488 or another refusal of a Reoffer; the dialog stays as it was."""
+
+    leg: Leg
+    status: int = 488
+
+
+@dataclass(frozen=True, slots=True)
+class SendInfo:
+    """Send an INFO inside the dialog."""
+
+    leg: Leg
+    content_type: str
+    body: bytes
+
+
+Command = Ring | Answer | Reject | Invite | Hangup | AcceptOffer | RejectOffer | SendInfo
+Listener = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Answers to a digest challenge (RFC 7616)."""
+
+    user: str
+    password: str = field(repr=False)
+
+
+class UserAgent(Protocol):
+    """What media/call and media/phone use. A command for an unknown leg is logged and has no effect: it crossed an Ended."""
+
+    def do(self, command: Command) -> None:
+        """Carry out a command now."""
+
+    def listen(self, listener: Listener) -> None:
+        """Where events go, in order, one at a time, never from inside `do`."""

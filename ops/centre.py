@@ -1,0 +1,199 @@
+"""The configuration of a centre: one TOML file, or the resolved JSON that `tierline up` makes of it, as frozen objects.
+
+Every field is told here; `ops/config.py` reads the file and says file, line and what to write for a wrong key. Times end in
+their unit. All services of a centre read the same file and take their section.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Centre:
+    """Who this centre is."""
+
+    name: str  # short name, [a-z0-9-]
+    tier: str = "province"  # national, province
+    tenant: str = "main"
+    country: str = "CN"  # ISO 3166 alpha-2: how national numbers are read
+    languages: tuple[str, ...] = ("zh", "en")  # first one is the default
+    numbers: tuple[str, ...] = ()  # service numbers callers dial; () takes every called number
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """The SIP edge (Kamailio)."""
+
+    name: str = "edge1"
+    address: str = "127.0.0.1"  # what carriers and seats talk to
+    realm: str = "tierline.local"  # digest realm and SIP domain of seats
+    workers: int = 2  # UDP worker processes
+    tcp_workers: int = 2
+    router_deadline_ms: int = 200
+    flood_per_2s: int = 2000  # requests from one unknown address in 2 s that are taken for a flood; trunks, seats' nodes are exempt
+    ban_s: int = 60
+    max_message_bytes: int = 16384  # larger requests are answered 513
+    certificate: str = ""  # PEM path; "" : `tierline up` makes a self-signed one
+    private_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trunk:
+    """A carrier's SIP connection."""
+
+    name: str
+    addresses: tuple[str, ...]  # IP or CIDR the carrier sends from
+
+
+@dataclass(frozen=True, slots=True)
+class Router:
+    """The routers."""
+
+    instances: int = 1
+    address: str = "127.0.0.1"
+    node_lost_s: int = 10  # a media node silent this long has lost its calls
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """The media nodes."""
+
+    nodes: int = 1
+    address: str = "127.0.0.1"
+    rtp_address: str = "127.0.0.1"  # where callers and seats send audio
+    max_calls: int = 400  # a node says 503 to more
+    drain_s: int = 3600  # on SIGTERM wait at the most so long for conversations
+    flow: str = "flows/service.toml"  # menu file, relative to the configuration
+    record: bool = True
+    min_free_mb: int = 200  # less free space in the vault: recordings fail with a fact and an alarm, calls go on
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """The web console and the ledger."""
+
+    address: str = "127.0.0.1"
+    database: str = ""  # SQLAlchemy URL; "" is SQLite in the state folder
+    session_hours: int = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """All ports of a centre; where several instances run, the n-th takes port + n. `tierline up --auto-ports` moves taken ones."""
+
+    sip: int = 5060  # UDP and TCP
+    tls: int = 5061  # TLS and WSS
+    edge_http: int = 5064  # edge metrics and RPC, loopback only
+    ship_metrics: int = 5065
+    router: int = 5100
+    router_metrics: int = 5120
+    media_sip: int = 5200
+    media_metrics: int = 5220
+    ng: int = 5240  # rtpengine control
+    dtmf: int = 5260  # rtpengine -> media node key presses, UDP
+    rtp_http: int = 5280  # rtpengine metrics
+    redis: int = 5300
+    console: int = 8080
+    rtp_low: int = 30000
+    rtp_high: int = 33999
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """Where calls wait for a skill."""
+
+    id: str
+    skill: str
+    zh: str = ""  # name shown
+    en: str = ""
+    priority: int = 0  # 0..99, higher first
+    ring_s: int = 20  # a seat rings so long
+    after_call_s: int = 10
+    position_every_s: int = 20  # announce the position so often; 0 never
+    record: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """A person with a login; role agent has a seat and skills."""
+
+    id: str
+    name: str
+    role: str = "agent"  # agent, supervisor
+    seat: str = ""  # extension its phone registers as
+    skills: dict[str, int] = field(default_factory=dict)  # skill -> level, 1 best
+
+
+@dataclass(frozen=True, slots=True)
+class Blacklisted:
+    """Callers that are refused."""
+
+    number: str  # E.164 or national; ends in * for a prefix
+    reason: str = ""
+    until: str = ""  # ISO 8601, "" for ever
+
+
+@dataclass(frozen=True, slots=True)
+class NotReadyReason:
+    """Why an agent may be away."""
+
+    id: str
+    zh: str
+    en: str
+
+
+@dataclass(frozen=True, slots=True)
+class CentreConfig:
+    """The whole file."""
+
+    centre: Centre
+    edge: Edge = field(default_factory=Edge)
+    trunk: tuple[Trunk, ...] = ()
+    router: Router = field(default_factory=Router)
+    media: Media = field(default_factory=Media)
+    console: Console = field(default_factory=Console)
+    ports: Ports = field(default_factory=Ports)
+    queue: tuple[Queue, ...] = ()
+    agent: tuple[Agent, ...] = ()
+    blacklist: tuple[Blacklisted, ...] = ()
+    not_ready: tuple[NotReadyReason, ...] = ()
+    # Not in the file: set by the loader and by `tierline up`.
+    path: Path = Path("centre.toml")  # where it was read from; relative paths in it start there
+    state: Path = Path("var")  # state folder: sockets, logs, prompts, recordings, database, credentials
+
+    @property
+    def redis_url(self) -> str:
+        """The centre's Redis."""
+        return f"redis://127.0.0.1:{self.ports.redis}/0"
+
+    @property
+    def routers(self) -> tuple[str, ...]:
+        """host:port of each router."""
+        return tuple(f"{self.router.address}:{self.ports.router + n}" for n in range(self.router.instances))
+
+    @property
+    def media_uris(self) -> dict[str, str]:
+        """Media node name -> SIP URI edges send to."""
+        return {f"m{n + 1}": f"sip:{self.media.address}:{self.ports.media_sip + n}" for n in range(self.media.nodes)}
+
+    @property
+    def prompts(self) -> Path:
+        """Published menu and prompts (`tierline publish`)."""
+        return self.state / "prompts"
+
+    @property
+    def vault(self) -> Path:
+        """Finished recordings."""
+        return self.state / "recordings"
+
+    @property
+    def spool(self) -> Path:
+        """What rtpengine is writing: one folder a media node below it."""
+        return self.state / "spool"
+
+    @property
+    def database_url(self) -> str:
+        """SQLAlchemy URL of the ledger."""
+        return self.console.database or f"sqlite:///{self.state / 'ledger.db'}"

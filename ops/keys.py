@@ -1,0 +1,28 @@
+"""Redis keys that more than one program uses. Keys of one program alone are defined in it (router/store/keys.py).
+
+All keys of a tenant carry the same hash tag, so that one Lua script may touch them in a Redis Cluster.
+"""
+
+from __future__ import annotations
+
+FACTS_FIELD = "f"  # the one field of a stream entry: the fact as JSON
+
+
+def base(tenant: str) -> str:
+    """The common start of all keys of a tenant, with the hash tag."""
+    return "{" + tenant + "}"
+
+
+def facts(tenant: str) -> str:
+    """STREAM of facts (ops/facts.py). Written by router scripts, media nodes and the edge's shipper; read by the ledger."""
+    return f"{base(tenant)}:facts"
+
+
+def seat_auth(tenant: str, seat: str) -> str:
+    """HASH ha1: MD5 HA1 of the seat for the realm, lower-case hex. Written at provisioning, read by the edge."""
+    return f"{base(tenant)}:seat:{seat}"
+
+
+def call_owner(tenant: str, call: str) -> str:
+    """STRING "<fence> <sip-uri>": which media node owns the dialogs of a call. Leased with a time-out; read by the edge."""
+    return f"{base(tenant)}:owner:{call}"

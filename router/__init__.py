@@ -1,0 +1,1 @@
+"""The router: where a call goes, who waits, who is offered what."""

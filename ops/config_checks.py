@@ -1,0 +1,209 @@
+"""What a value of the configuration may be, beyond its type, and what one part of it demands of another."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from difflib import get_close_matches
+from typing import Any
+
+from ops import centre as c
+from ops import ports
+from ops.config_lines import Keys
+
+Rule = Callable[[Any], str]  # "" when the value will do, else what to write instead
+Finding = tuple[Keys, str]
+
+
+def _range(low: int, high: int) -> Rule:
+    return lambda value: "" if low <= value <= high else f"{value} is out of range; write a number from {low} to {high}"
+
+
+def _one_of(*allowed: str) -> Rule:
+    def check(value: str) -> str:
+        known = get_close_matches(value, allowed, 1) or allowed
+        return "" if value in allowed else f'"{value}" is unknown; write {" or ".join(map(json.dumps, known))}'
+
+    return check
+
+
+def _like(pattern: str, told: str) -> Rule:
+    return lambda value: "" if re.fullmatch(pattern, value) else f'"{value}" will not do; write {told}'
+
+
+def _address(value: str) -> str:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        return f'"{value}" is no IP address; write one of this machine, like "127.0.0.1"'
+    return ""
+
+
+def _network(value: str) -> str:
+    try:
+        ipaddress.ip_network(value)
+    except ValueError:
+        try:
+            return f'"{value}" has bits set after the prefix; write "{ipaddress.ip_network(value, strict=False)}"'
+        except ValueError:
+            return f'"{value}" is no address; write an IP like "192.0.2.10" or a network like "192.0.2.0/24"'
+    return ""
+
+
+def _each(rule: Rule) -> Rule:
+    return lambda values: next((text for text in map(rule, values) if text), "")
+
+
+def _filled(rule: Rule) -> Rule:
+    return lambda values: rule(values) if values else "is empty; write at least one"
+
+
+def _until(value: str) -> str:
+    try:
+        if value:
+            datetime.fromisoformat(value)
+    except ValueError:
+        return f'"{value}" is no date; write one like "2026-12-31T18:00:00+08:00", or "" for ever'
+    return ""
+
+
+def _levels(skills: dict[str, int]) -> str:
+    wrong = (
+        f"level {level} of {skill} is out of range; write 1 (best) to 9" for skill, level in skills.items() if not 1 <= level <= 9
+    )
+    return next(wrong, "")
+
+
+_name = _like(r"[a-z0-9][a-z0-9-]{0,62}", "a short name of a-z, 0-9 and -")
+_id = _like(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", "an id of letters, digits, _ . and -")
+_port = _range(1, 65535)
+
+RULES: dict[type, dict[str, Rule]] = {
+    c.Centre: {
+        "name": _name,
+        "tier": _one_of("province", "national"),
+        "tenant": _name,
+        "country": _like(r"[A-Z]{2}", 'two capital letters of ISO 3166, like "CN"'),
+        "languages": _filled(_each(_one_of("zh", "en"))),
+        "numbers": _each(_like(r"\+?\d{2,15}", 'digits, like "12345"')),
+    },
+    c.Edge: {
+        "name": _name,
+        "address": _address,
+        "realm": _like(r"[a-z0-9][a-z0-9.-]*", 'a domain name, like "tierline.local"'),
+        "workers": _range(1, 64),
+        "tcp_workers": _range(1, 64),
+        "router_deadline_ms": _range(10, 5000),
+        "flood_per_2s": _range(10, 1_000_000),
+        "ban_s": _range(1, 86400),
+        "max_message_bytes": _range(2048, 65000),
+    },
+    c.Trunk: {"name": _name, "addresses": _filled(_each(_network))},
+    c.Router: {"instances": _range(1, 16), "address": _address, "node_lost_s": _range(1, 600)},
+    c.Media: {
+        "nodes": _range(1, 16),
+        "address": _address,
+        "rtp_address": _address,
+        "max_calls": _range(1, 10_000),
+        "drain_s": _range(0, 86400),
+        "min_free_mb": _range(0, 10_000_000),
+    },
+    c.Console: {
+        "address": _address,
+        "database": _like(r"|(sqlite|postgresql\+psycopg)://.*", 'a URL like "postgresql+psycopg://user@host/tierline", or ""'),
+        "session_hours": _range(1, 168),
+    },
+    c.Ports: dict.fromkeys(c.Ports.__dataclass_fields__, _port),
+    c.Queue: {
+        "id": _id,
+        "skill": _id,
+        "priority": _range(0, 99),
+        "ring_s": _range(1, 300),
+        "after_call_s": _range(0, 3600),
+        "position_every_s": _range(0, 3600),
+    },
+    c.Agent: {
+        "id": _id,
+        "role": _one_of("agent", "supervisor"),
+        "seat": _like(r"|[A-Za-z0-9]{1,32}", "letters and digits"),
+        "skills": _levels,
+    },
+    c.Blacklisted: {
+        "number": _like(r"\+?\d{1,15}\*?", 'a number like "+8613800000000", or the start of one and *'),
+        "until": _until,
+    },
+    c.NotReadyReason: {"id": _id},
+}
+
+
+def cross(config: c.CentreConfig) -> Iterator[Finding]:
+    """What does not fit together: (key path, what is wrong and what to write)."""
+    yield from _duplicates(config)
+    yield from _agents(config)
+    yield from _files(config)
+    if config.ports.rtp_high < config.ports.rtp_low + 99:
+        yield ("ports", "rtp_high"), f"leaves under 100 ports for audio; write at least {config.ports.rtp_low + 99}"
+    for one, other in ports.clashes(config):
+        yield ("ports", other.key), _clash(one, other)
+
+
+def _clash(one: ports.Use, other: ports.Use) -> str:
+    text = f"{other.what} would take {_span(other)}, but {one.what} (ports.{one.key}) takes {_span(one)} on {one.address}"
+    return f"{text}; write another number"
+
+
+def _span(use: ports.Use) -> str:
+    return str(use.port) if use.count == 1 else f"{use.port}-{use.port + use.count - 1}"
+
+
+def _duplicates(config: c.CentreConfig) -> Iterator[Finding]:
+    """Ids that stand twice in a list of tables; the second one is told."""
+    lists: tuple[tuple[str, str, tuple[Any, ...]], ...] = (
+        ("trunk", "name", config.trunk),
+        ("queue", "id", config.queue),
+        ("agent", "id", config.agent),
+        ("agent", "seat", config.agent),
+        ("not_ready", "id", config.not_ready),
+        ("blacklist", "number", config.blacklist),
+    )
+    for table, key, items in lists:
+        seen: dict[str, int] = {}
+        for index, item in enumerate(items):
+            value = getattr(item, key)
+            if value and value in seen:
+                yield (table, index, key), f'"{value}" is also the {key} of {table} number {seen[value] + 1}; write another one'
+            seen.setdefault(value, index)
+    yield from _addresses(config.trunk)
+
+
+def _addresses(trunks: tuple[c.Trunk, ...]) -> Iterator[Finding]:
+    owner: dict[str, str] = {}
+    for index, trunk in enumerate(trunks):
+        for address in trunk.addresses:
+            if owner.setdefault(address, trunk.name) != trunk.name:
+                yield (
+                    ("trunk", index, "addresses"),
+                    f'"{address}" already belongs to trunk {owner[address]}; take it out of one of them',
+                )
+
+
+def _agents(config: c.CentreConfig) -> Iterator[Finding]:
+    """An agent needs a seat, and skills that some queue asks for."""
+    skills = {queue.skill for queue in config.queue}
+    for index, agent in enumerate(config.agent):
+        if agent.role == "agent" and not agent.seat:
+            yield ("agent", index), f'{agent.id} has the role agent but no seat; write seat = "1001" (the extension of its phone)'
+        for skill in agent.skills:
+            if skill not in skills:
+                near = get_close_matches(skill, skills, 1)
+                hint = f'did you mean "{near[0]}"?' if near else f"queues ask for: {', '.join(sorted(skills)) or 'none'}"
+                yield ("agent", index, "skills"), f'no queue asks for the skill "{skill}"; {hint}'
+
+
+def _files(config: c.CentreConfig) -> Iterator[Finding]:
+    one, other = config.edge.certificate, config.edge.private_key
+    if bool(one) != bool(other):
+        yield ("edge",), "certificate and private_key belong together; write both, or neither for a self-signed one"

@@ -1,0 +1,76 @@
+"""Where each key of a TOML file stands: tomllib does not tell, and an error without its line is half an error."""
+
+from __future__ import annotations
+
+import re
+
+Keys = tuple[str | int, ...]
+
+_TABLE = re.compile(r"^\s*\[\s*([^\[\]]+?)\s*\]\s*(#.*)?$")
+_ARRAY = re.compile(r"^\s*\[\[\s*([^\[\]]+?)\s*\]\]\s*(#.*)?$")
+_KEY = re.compile(r"""^\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*=\s*(.*)$""")
+_NAME = re.compile(r"""[A-Za-z0-9_-]+|"[^"]*"|'[^']*'""")
+_STRING = re.compile(r'"""|\'\'\'|"(?:[^"\\]|\\.)*"|\'[^\']*\'|#.*$')
+
+
+def lines_of(text: str) -> dict[Keys, int]:
+    """Key path -> line (from 1). `[[agent]]` twice gives ("agent", 0) and ("agent", 1). The text must be valid TOML."""
+    found: dict[Keys, int] = {}
+    table: Keys = ()
+    counts: dict[Keys, int] = {}
+    value = _Value()
+    for number, line in enumerate(text.splitlines(), 1):
+        if value.open:
+            value.read(line)
+        elif match := _ARRAY.match(line):
+            path = _split(match[1])
+            counts[path] = counts.get(path, -1) + 1
+            table = (*path, counts[path])
+            found.setdefault(path, number)
+            found[table] = number
+        elif match := _TABLE.match(line):
+            table = _split(match[1])
+            found[table] = number
+        elif match := _KEY.match(line):
+            found[table + _split(match[1])] = number
+            value.read(match[2])
+    return found
+
+
+def line_of(lines: dict[Keys, int], path: Keys) -> int:
+    """The line of a key, or of the nearest table around it; 0 when nothing of it is in the file."""
+    while path:
+        if path in lines:
+            return lines[path]
+        path = path[:-1]
+    return 0
+
+
+def _split(dotted: str) -> Keys:
+    return tuple(name.strip("\"'") for name in _NAME.findall(dotted))
+
+
+class _Value:
+    """Follows a value over lines: an array or a multi-line string may go on, and what is in it is no key of ours."""
+
+    def __init__(self) -> None:
+        self.depth = 0
+        self.quote = ""
+
+    @property
+    def open(self) -> bool:
+        return self.depth > 0 or self.quote != ""
+
+    def read(self, text: str) -> None:
+        """Take one more line of the value."""
+        if self.quote:
+            _, ended, text = text.partition(self.quote)
+            if not ended:
+                return
+            self.quote = ""
+        rest = _STRING.sub(lambda m: m[0] if m[0] in ('"""', "'''") else "", text)
+        for quote in ('"""', "'''"):
+            if rest.count(quote) % 2:
+                self.quote = quote
+                rest = rest.split(quote)[0]
+        self.depth += rest.count("[") + rest.count("{") - rest.count("]") - rest.count("}")

@@ -1,0 +1,185 @@
+"""As much of SDP (RFC 8866) and offer/answer (RFC 3264) as stands between a phone and rtpengine.
+
+Phones offer video, wide-band codecs, several audio streams. What goes to rtpengine is one audio stream with G.711 and key
+presses: then re-pairing never meets a codec or a stream that the other side lacks, and a recording can always be read. What
+goes back to the phone has as many streams as it offered, those we do not take with port 0.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+
+from media.rtp.api import BadSdp
+
+MAX_BYTES = 16_384
+PROFILES = frozenset(["RTP/AVP", "RTP/AVPF"])
+STATIC = {"0": "PCMU/8000", "8": "PCMA/8000"}  # RFC 3551 §6: need no rtpmap
+VOICE = frozenset(["PCMU/8000", "PCMA/8000"])
+KEYS = "TELEPHONE-EVENT/8000"
+DIRECTIONS = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
+SESSION_KEPT = ("ice-ufrag:", "ice-pwd:", "ice-lite", "fingerprint:", "setup:")  # may stand above all streams, belong to each
+DROPPED = ("crypto:", "candidate:", "end-of-candidates", "mid:", "msid:", "extmap:", "ssrc:", "ssrc-group:")
+_MEDIA = re.compile(r"(\S+) (\d{1,5})(?:/\d+)? (\S+) (.+)")
+_FORMAT = re.compile(r"(rtpmap|fmtp|rtcp-fb):(\S+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Audio:
+    """The audio stream of one SDP. `lines`: everything but the direction; `streams`: the m= values of the whole SDP."""
+
+    connection: str  # value of c=
+    media: str  # value of m=
+    lines: tuple[str, ...]
+    direction: str
+    codecs: tuple[str, ...]  # PCMA, PCMU in the order of the sender
+    port: int
+    streams: tuple[str, ...] = ()
+    index: int = 0  # which of the streams it is
+
+    def text(self, direction: str = "") -> bytes:
+        """As an SDP of its own for rtpengine, which replaces origin and addresses."""
+        address = self.connection.split()[-1]
+        head = ["v=0", f"o=- 1 1 IN IP4 {address}", "s=-", f"c={self.connection}", "t=0 0", f"m={self.media}"]
+        return _join([*head, *self.lines, f"a={direction or self.direction}"])
+
+
+def read(sdp: bytes) -> Audio:
+    """The first usable audio stream of an SDP. Raises BadSdp naming what is wrong, never quoting it."""
+    if len(sdp) > MAX_BYTES:
+        raise BadSdp(f"SDP of {len(sdp)} bytes, at the most {MAX_BYTES}")
+    sections = _sections(sdp)
+    session, streams = sections[0], sections[1:]
+    why = "no audio stream"
+    for index, lines in enumerate(streams):
+        if lines[0].startswith("m=audio "):
+            try:
+                return _audio(session, lines, index, tuple(one[0][2:] for one in streams))
+            except BadSdp as error:
+                why = str(error)
+    raise BadSdp(why)
+
+
+def _sections(sdp: bytes) -> list[list[str]]:
+    """Lines above the first m=, then those of each stream."""
+    lines = [line.rstrip("\r") for line in sdp.decode("utf-8", "replace").split("\n")]
+    sections: list[list[str]] = [[]]
+    for line in lines:
+        if line[:2] == "m=":
+            sections.append([])
+        elif line and line[1:2] != "=":
+            raise BadSdp("SDP has a line that is no <letter>=<value>")
+        if line:
+            sections[-1].append(line)
+    if sections[0][:1] != ["v=0"]:
+        raise BadSdp("SDP does not begin with v=0")
+    return sections
+
+
+def _audio(session: list[str], lines: list[str], index: int, streams: tuple[str, ...]) -> Audio:
+    match = _MEDIA.fullmatch(lines[0][2:])
+    if match is None or int(match[2]) > 65_535:
+        raise BadSdp("SDP has a bad m= line")
+    if int(match[2]) == 0:
+        raise BadSdp("the audio stream is refused or disabled (port 0)")
+    if match[3] not in PROFILES:
+        raise BadSdp("audio profile is not RTP/AVP")
+    connection = _connection(session, lines)
+    formats, codecs = _formats(match[4].split(), lines)
+    kept = tuple(line for line in [*_session_kept(session), *lines[1:]] if _keep(line, formats))
+    media = f"audio {match[2]} {match[3]} {' '.join(formats)}"
+    return Audio(connection, media, kept, _direction(session, lines, connection), codecs, int(match[2]), streams, index)
+
+
+def _connection(session: list[str], lines: list[str]) -> str:
+    """Value of the c= that holds for the stream: its own, else the session's."""
+    found = [line[2:] for line in [*lines, *session] if line[:2] == "c="]
+    parts = found[0].split() if found else []
+    if len(parts) != 3 or parts[:2] != ["IN", "IP4"]:
+        raise BadSdp("SDP has no c=IN IP4 line for the audio")
+    try:
+        return f"IN IP4 {ipaddress.IPv4Address(parts[2])}"
+    except ValueError as error:
+        raise BadSdp("c= has no IPv4 address") from error
+
+
+def _formats(offered: list[str], lines: list[str]) -> tuple[list[str], tuple[str, ...]]:
+    """Payload types that stay and the names of the voice codecs among them, in their order."""
+    names = dict(STATIC)
+    for line in lines:
+        if line.startswith("a=rtpmap:"):
+            number, _, name = line[9:].partition(" ")
+            names[number] = name.strip().upper().removesuffix("/1")
+    kept = [number for number in offered if names.get(number) in VOICE or names.get(number) == KEYS]
+    codecs = tuple(names[number].partition("/")[0] for number in kept if names[number] in VOICE)
+    if not codecs:
+        raise BadSdp("neither PCMA nor PCMU is offered")
+    return kept, codecs
+
+
+def _session_kept(session: list[str]) -> list[str]:
+    return [line for line in session if line.startswith("a=") and line[2:].startswith(SESSION_KEPT)]
+
+
+def _keep(line: str, formats: list[str]) -> bool:
+    """Attributes of the stream that go on to rtpengine: not its direction (kept apart), nothing of a codec that was dropped."""
+    if not line.startswith("a=") or line[2:] in DIRECTIONS or line[2:].startswith(DROPPED):
+        return False
+    match = _FORMAT.match(line[2:])
+    return match is None or match[2] in formats or match[2] == "*"
+
+
+def _direction(session: list[str], lines: list[str], connection: str) -> str:
+    """RFC 3264 §5.1; an address of 0.0.0.0 is the old way to say hold (§8.4)."""
+    said = [line[2:] for line in [*lines, *session] if line[2:] in DIRECTIONS and line[:2] == "a="]
+    direction = said[0] if said else "sendrecv"
+    if connection.endswith(" 0.0.0.0"):
+        return "inactive" if direction in ("inactive", "recvonly") else "sendonly"
+    return direction
+
+
+def mirror(direction: str) -> str:
+    """What the answer says to an offer of that direction when we are ready for all of it."""
+    return DIRECTIONS[direction]
+
+
+def dummy(address: str, codecs: tuple[str, ...], direction: str = "sendrecv") -> bytes:
+    """The SDP of nobody: sends nothing, and what it would hear goes to the discard port."""
+    numbers = {"PCMA": "8", "PCMU": "0"}
+    lines = [f"a=rtpmap:{numbers[codec]} {codec}/8000" for codec in codecs]
+    head = ["v=0", f"o=- 1 1 IN IP4 {address}", "s=-", f"c=IN IP4 {address}", "t=0 0"]
+    media = f"m=audio 9 RTP/AVP {' '.join(numbers[codec] for codec in codecs)} 101"
+    return _join([*head, media, *lines, "a=rtpmap:101 telephone-event/8000", "a=fmtp:101 0-16", f"a={direction}"])
+
+
+def for_phone(from_rtpengine: bytes, session: int, version: int, offer: Audio | None = None) -> tuple[bytes, int]:
+    """The SDP a phone gets, and its audio port: rtpengine's under an origin of ours, the other streams of its `offer` refused.
+
+    rtpengine's SDP is not read anew: it has the one stream that we gave it. Raises BadSdp if it refused that one.
+    """
+    lines = from_rtpengine.decode("utf-8", "replace").split("\r\n")
+    at = next((at for at, line in enumerate(lines) if line.startswith("m=")), -1)
+    match = _MEDIA.fullmatch(lines[at][2:])
+    if at < 0 or match is None or match[2] == "0":
+        raise BadSdp("rtpengine found no way to carry the audio")
+    head, stream = (
+        [f"o=- {session} {version} {line.split(' ', 3)[3]}" if line[:2] == "o=" else line for line in lines[:at]],
+        lines[at:-1],
+    )
+    if offer is None or len(offer.streams) == 1:
+        return _join([*head, *stream]), int(match[2])
+    for index, value in enumerate(offer.streams):
+        head += stream if index == offer.index else [_refused(value)]
+    return _join(head), int(match[2])
+
+
+def _refused(stream: str) -> str:
+    match = _MEDIA.fullmatch(stream)
+    if match is None:
+        raise BadSdp("SDP has a bad m= line")
+    return f"m={match[1]} 0 {match[3]} {match[4]}"
+
+
+def _join(lines: list[str]) -> bytes:
+    return ("\r\n".join(lines) + "\r\n").encode()

@@ -1,0 +1,1 @@
+"""`tierline up`: a whole centre as child processes of one supervisor, on one machine."""

@@ -1,0 +1,182 @@
+"""`tierline up`, `tierline down`, `tierline status`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+from ops.cli import Command, CommandError
+from ops.config import load
+from ops.supervise import files, logs, prepare, proc, resolve
+from ops.supervise.run import Supervisor
+from ops.supervise.services import ROOT, services
+
+NOT_RUNNING = 3  # exit status of `status` and `down`
+
+
+def default_config() -> Path:
+    """centre.toml of the current folder, else the example province."""
+    here = Path("centre.toml")
+    return here if here.exists() else ROOT / "centre.toml"
+
+
+def state_argument(parser: argparse.ArgumentParser) -> None:
+    """--state of every command that works on a centre."""
+    parser.add_argument("--state", type=Path, default=Path("var"), metavar="DIR", help="state folder of the centre (default: var)")
+
+
+class Voice:
+    """Lines for people: to the log of the supervisor, and to standard output while somebody listens there."""
+
+    def __init__(self, path: Path, aloud: bool) -> None:
+        self.path, self.aloud = path, aloud
+
+    def __call__(self, line: str) -> None:
+        """Say one line."""
+        log = logs.open_log(self.path)
+        os.write(log, f"{line}\n".encode())
+        os.close(log)
+        if self.aloud:
+            try:
+                print(line, flush=True)
+            except BrokenPipeError:
+                self.aloud = False
+
+
+def _up_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", type=Path, default=None, metavar="FILE", help="configuration (default: centre.toml)")
+    state_argument(parser)
+    parser.add_argument("--detach", action="store_true", help="come back when all is up; `tierline down` ends it")
+    parser.add_argument("--auto-ports", action="store_true", help="take another port where one is taken, and say which")
+    parser.add_argument("--quiet", action="store_true", help="say nothing on standard output (it is in STATE/log/supervisor.log)")
+
+
+def _up(args: argparse.Namespace) -> int:
+    folder = files.Folder(args.state.absolute())
+    path = (args.config or default_config()).absolute()
+    start = detached if args.detach else up
+    return start(path, folder, args.auto_ports, not args.quiet)
+
+
+def up(path: Path, folder: files.Folder, auto_ports: bool, aloud: bool = True) -> int:
+    """Start the centre of `path` and watch it until SIGTERM; the exit status."""
+    config = load(path)
+    held = files.lock(folder)
+    if held is None:
+        raise CommandError(f"a centre already runs in {folder.path}; `tierline down --state {folder.path}` ends it")
+    with held:
+        say = Voice(folder.log("supervisor"), aloud)
+        say(f"starting {config.centre.name} ({path}) in {folder.path}")
+        prepare.clear(folder, say)
+        config = prepare.centre(config, folder, auto_ports, say)
+        children = services(config, folder.config)
+        ready = partial(prepare.announce, config, folder, children)
+        try:
+            return asyncio.run(Supervisor(folder, children, prepare.steps(config, folder), say, ready).run())
+        finally:
+            resolve.claim_file().unlink(missing_ok=True)
+
+
+def detached(path: Path, folder: files.Folder, auto_ports: bool, aloud: bool = True) -> int:
+    """A supervisor in a session of its own; its lines are shown until all is up (0), or it gave up."""
+    log = folder.log("supervisor")
+    words = [sys.executable, "-m", "ops", "up", "--quiet", "--config", str(path), "--state", str(folder.path)]
+    words += ["--auto-ports"] if auto_ports else []
+    out = logs.open_log(log)
+    shown = log.stat().st_size
+    child = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=ROOT, start_new_session=True)
+    os.close(out)
+    try:
+        while True:
+            status = child.poll()
+            up_now = files.read(folder.endpoints).get("pids", {}).get("supervisor") == child.pid
+            shown = _show(log, shown, aloud)
+            if status is not None or up_now:
+                return status if status is not None else 0
+            time.sleep(0.1)
+    except KeyboardInterrupt:
+        child.terminate()
+        return 130
+
+
+def _show(log: Path, shown: int, aloud: bool) -> int:
+    """Print what was added to the log after `shown` bytes; its new size."""
+    with log.open("rb") as file:
+        file.seek(shown)
+        text = file.read()
+    if aloud:
+        sys.stdout.write(text.decode("utf-8", "replace"))
+        sys.stdout.flush()
+    return shown + len(text)
+
+
+def _down_arguments(parser: argparse.ArgumentParser) -> None:
+    state_argument(parser)
+    parser.add_argument(
+        "--drain", type=float, default=None, metavar="S", help="wait so long for conversations (default: media.drain_s)"
+    )
+
+
+def _down(args: argparse.Namespace) -> int:
+    """Ask the supervisor to stop and show its lines until it has."""
+    folder = files.Folder(args.state.absolute())
+    leader = files.running(folder)
+    if leader is None:
+        print(f"no centre runs in {folder.path}", file=sys.stderr)
+        return NOT_RUNNING
+    log = folder.log("supervisor")
+    shown = log.stat().st_size if log.exists() else 0
+    os.kill(leader.pid, signal.SIGTERM)
+    hurry_at = None if args.drain is None else time.monotonic() + args.drain
+    while proc.same(leader):
+        if hurry_at is not None and time.monotonic() >= hurry_at:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(leader.pid, signal.SIGTERM)
+            hurry_at = None
+        time.sleep(0.1)
+        shown = _show(log, shown, True)
+    return 0
+
+
+def _status_arguments(parser: argparse.ArgumentParser) -> None:
+    state_argument(parser)
+    parser.add_argument("--json", action="store_true", help="as one JSON object")
+
+
+def _status(args: argparse.Namespace) -> int:
+    """0 when all is up, 1 when something is not, 3 when nothing runs."""
+    folder = files.Folder(args.state.absolute())
+    data = files.read(folder.supervisor) if files.running(folder) else {}
+    children = data.get("children", [])
+    good = bool(children) and all(child["state"] == "up" for child in children)
+    if args.json:
+        print(
+            json.dumps({"state": str(folder.path), "running": bool(data), "all_up": good, "children": children}, ensure_ascii=False)
+        )
+    elif not data:
+        print(f"no centre runs in {folder.path}")
+    else:
+        _table(children, files.read(folder.endpoints))
+    return (0 if good else 1) if data else NOT_RUNNING
+
+
+def _table(children: list[dict[str, object]], endpoints: dict[str, object]) -> None:
+    print(f"{'':12}{'state':<11}{'pid':>8}{'restarts':>10}  where")
+    for child in children:
+        print(f"{child['name']:<12}{child['state']:<11}{child.get('pid', '-'):>8}{child['restarts']:>10}  {child['told']}")
+    if endpoints:
+        print(f"console {endpoints['console']}   passwords {endpoints['credentials']}")
+
+
+UP = Command("up", "start a centre: all its programs, watched and restarted", _up_arguments, _up)
+DOWN = Command("down", "stop a centre, conversations first", _down_arguments, _down)
+STATUS = Command("status", "what runs, and how it is", _status_arguments, _status)

@@ -1,19 +1,38 @@
-# Tierline. `make setup` installs, `make demo` shows, `make test` proves.
+# Tierline. `make setup` installs, `make demo` shows, `make test` proves, `make bench` measures.
 PYTHON := .venv/bin/python
+BENCHES := router call recording
 .PHONY: setup demo test lint bench protos protos-check lock clean
 
-lint: protos-check
+setup:  ## Debian packages and .venv; quick when all is there
+	@echo "setup" >&2
+	@ops/setup/debian.sh >&2
+	@ops/setup/python.sh >&2
+
+demo: setup  ## a province, its seats, a busy hour in small; DEMO_EXIT=1 ends after the check
+	@$(PYTHON) -m ops demo
+
+test: setup  ## everything, with the real components
+	@$(PYTHON) -m pytest
+
+lint: protos-check  ## what people run before a commit
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
-protos:
+bench: setup  ## make bench B=router|call|recording, or all; one JSON line each on standard output
+	@for name in $(or $(B),$(BENCHES)); do $(PYTHON) -m tests.bench.$$name || exit 1; done
+
+protos:  ## generated code, after a change in proto/
 	ops/setup/protos.sh
 
 protos-check:
 	ops/setup/protos.sh --check
 
-lock:  ## needs uv
+lock:  ## requirements.lock anew; needs uv
 	uv pip compile -q --universal --generate-hashes --no-annotate --python-version 3.11 --extra dev \
 	  --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+
+clean:  ## what is made by running and building; the state folder var stays
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,211 @@
+"""One call: what is known of it, and the few things its states do over and over. What happens when stands in `table.py`.
+
+A call is fed events (`table.handle`) and collects commands; it reads no clock and does no I/O. Times are UTC ms.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from tierline.common.v1.common_pb2 import Reason
+
+from media.call import commands as do
+from media.call import events as on
+from media.call.frames import Assert, Enqueue, Frame, Held, Home, Profile
+from media.call.leg import CALLER, LegState, Phase
+from media.call.outcome import Outcome
+from media.call.ports import House, Menu
+from media.ua import api as ua
+from ops.facts import Fact
+from ops.ids import CallId, LegId
+
+
+class State(StrEnum):
+    """Where a call is."""
+
+    OPENING = "opening"  # the INVITE is not confirmed
+    MENU = "menu"
+    QUEUEING = "queueing"
+    RINGING = "ringing"  # a seat rings, the caller still waits
+    BRIDGING = "bridging"  # the agent picked up, the two do not hear each other yet
+    TALKING = "talking"
+    CLOSING = "closing"  # the outcome stands, legs and audio are going
+    ENDED = "ended"
+
+
+class Playing(StrEnum):
+    """What the caller hears from us."""
+
+    NOTHING = ""
+    MENU = "menu"
+    NOTICE = "notice"  # an announcement while waiting; music follows
+    MUSIC = "music"
+    FAREWELL = "farewell"  # the last words; then we hang up
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who calls, from the INVITE."""
+
+    calling: str
+    called: str
+    trunk: str
+    home: Home
+    routed: bool  # the edge had the router's answer
+    arrived_ms: int
+
+
+@dataclass(slots=True)
+class Wait:
+    """The caller wants an agent."""
+
+    enqueue: Enqueue
+    announce: bool = False  # say the position when it comes
+    position: int = 0
+
+
+@dataclass(slots=True)
+class Talk:
+    """A conversation."""
+
+    bridged_ms: int
+    recording: str = ""  # name, "" if not recorded
+    ports: tuple[int, int] = (0, 0)  # caller, agent
+    ended_ms: int = 0
+
+    @property
+    def ms(self) -> int:
+        """How long it took."""
+        return max(0, self.ended_ms - self.bridged_ms)
+
+
+@dataclass(slots=True)
+class Call:
+    """The data of one call. Only the functions of media/call touch it."""
+
+    id: CallId
+    house: House
+    person: Person
+    menu: Menu
+    language: str
+    state: State = State.OPENING
+    out: list[do.Command] = field(default_factory=list)
+    legs: dict[LegId, LegState] = field(default_factory=dict)
+    timers: set[type[on.Timer]] = field(default_factory=set)
+    facts: int = 0  # written so far
+    version: int = 0  # of what the router knows
+    # menu
+    late_offer: bool = False  # the INVITE asked for our offer
+    digits: str = ""  # pressed before the menu began
+    menu_at: str = ""  # the menu of the last choice
+    menu_path: tuple[str, ...] = ()
+    # what plays
+    playing: Playing = Playing.NOTHING
+    rest: tuple[Path, ...] = ()
+    op: int = 0
+    mute: int = 0  # prompts in a row that did not play
+    # the agent
+    wait: Wait | None = None
+    offer: on.Offered | None = None
+    seat: LegState | None = None  # the leg to the agent of `offer`
+    ringing_since_ms: int = 0
+    past: dict[str, Reason.ValueType] = field(default_factory=dict)  # offers that are over, and how we settled them
+    faults: int = 0  # audio failures in a row while an agent was wanted
+    contested: bool = False  # the router took an offer back that the agent had answered
+    talk: Talk | None = None
+    outcome: Outcome | None = None
+    audio_open: bool = True  # until AudioClosed
+
+    # ---- commands -----------------------------------------------------------------------------------------------
+    def phone(self, command: ua.Command) -> None:
+        """Tell the user agent."""
+        self.out.append(do.Phone(command))
+
+    def name(self, leg: LegId) -> ua.Leg:
+        """The user agent's name of a leg of ours."""
+        return ua.Leg(self.id, leg)
+
+    def tell(self, frame: Frame) -> None:
+        """Tell the router."""
+        self.out.append(do.Tell(frame))
+
+    def next_version(self) -> int:
+        """The version of a frame that changes something."""
+        self.version += 1
+        return self.version
+
+    def write(self, now: int, kind: str, body: dict[str, Any], agent: str = "") -> None:
+        """Write a fact; fields with default values are left out of `body`.
+
+        A call that another node may still take (we never answered it) names its facts after this node, so that they
+        cannot be mistaken for that node's.
+        """
+        self.facts += 1
+        of = "" if self.caller.phase is Phase.UP or self.facts > 1 else f"{self.house.node}:"
+        slim = {key: value for key, value in body.items() if value}
+        source = f"media:{self.house.node}"
+        self.out.append(do.Write(Fact(f"{self.id}:m:{of}{self.facts}", now, self.house.tenant, source, kind, slim, self.id, agent)))
+
+    def arm(self, timer: on.Timer, after_ms: int) -> None:
+        """Have `timer` come back."""
+        self.timers.add(type(timer))
+        self.out.append(do.Arm(timer, after_ms))
+
+    def disarm(self, *timers: type[on.Timer]) -> None:
+        """Forget these timers; all when none is named."""
+        for timer in timers or tuple(self.timers):
+            if timer in self.timers:
+                self.timers.discard(timer)
+                self.out.append(do.Disarm(timer))
+
+    # ---- what is so ---------------------------------------------------------------------------------------------
+    @property
+    def caller(self) -> LegState:
+        """The caller's leg."""
+        return self.legs[CALLER]
+
+    @property
+    def done(self) -> bool:
+        """Nothing more comes: the legs are gone and the recording is filed, or was none."""
+        return self.state is State.ENDED and (self.talk is None or not self.talk.recording)
+
+    def profile(self) -> Profile:
+        """What the agent shall know."""
+        who = self.person
+        return Profile(who.calling, who.called, who.trunk, who.home, self.language, self.menu_path, who.arrived_ms)
+
+    def held(self) -> Assert | None:
+        """What the router has to know after it forgot everything; None if it need not know this call."""
+        if self.wait is None or self.state in (State.MENU, State.CLOSING, State.ENDED):
+            return None
+        if self.offer is None:
+            return Assert(Held.WAITING, self.wait.enqueue)
+        state, since = (Held.TALKING, self.talk.bridged_ms) if self.talk else (Held.RINGING, self.ringing_since_ms)
+        return Assert(state, self.wait.enqueue, self.offer.offer, self.offer.agent, since)
+
+
+def home_of(text: str) -> Home:
+    """Header X-Tierline-Home: `country;province;city;carrier`, each percent-encoded UTF-8. What is missing is ""."""
+    parts = [unquote(part.strip()) for part in text.split(";")][:4]
+    return Home(*parts)
+
+
+def new_call(call: CallId, house: House, invited: on.Invited, now: int) -> Call:
+    """A call as it is when its INVITE arrives."""
+    head = invited.headers
+    person = Person(
+        invited.calling,
+        invited.called,
+        head.get("x-tierline-trunk", ""),
+        home_of(head.get("x-tierline-home", "")),
+        head.get("x-tierline-routed", "") == "router",
+        now,
+    )
+    made = Call(call, house, person, house.menu(invited.called), house.language)
+    made.late_offer = not invited.sdp
+    made.legs[CALLER] = LegState(CALLER, Phase.ASKED)
+    return made

@@ -1,0 +1,202 @@
+"""The end of a call: the outcome is settled once, then legs, audio and recording go, in whatever order they answer.
+
+Nothing here can hang: a timer ends what does not end by itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from tierline.common.v1.common_pb2 import Reason
+
+from media.call import commands as do
+from media.call import events as on
+from media.call import player
+from media.call.call import Call, Playing, State
+from media.call.frames import End, Settle
+from media.call.leg import LegState, Phase
+from media.call.outcome import Outcome
+from media.record.api import Filed, Job
+from media.ua import api as ua
+
+REAP_MS = 40_000  # longer than a BYE without answer (32 s, RFC 3261 §17.1.2.2)
+CAUSE = {  # Q.850 causes for the Reason header (RFC 3326)
+    Reason.REASON_HANGUP: 16,
+    Reason.REASON_BUSY: 17,
+    Reason.REASON_NO_ANSWER: 19,
+    Reason.REASON_MEDIA_FAILED: 41,
+    Reason.REASON_OVERLOAD: 42,
+}
+
+
+def reason_header(reason: Reason.ValueType) -> str:
+    """The value of a Reason header; normal clearing when there is no better word."""
+    return f"Q.850;cause={CAUSE.get(reason, 16)}"
+
+
+def finish(call: Call, now: int, outcome: Outcome, last_words: tuple[Path, ...] = ()) -> State:
+    """Settle the outcome, tell router and ledger, let everybody go; the caller after `last_words`."""
+    outcome = _as_answered(call, outcome)
+    call.outcome = outcome
+    call.disarm()
+    if call.talk is not None:
+        call.talk.ended_ms = now
+    _tell_router(call, now, outcome)
+    _write_end(call, now, outcome)
+    drop_seat(call, outcome.reason)
+    if call.talk is not None and call.talk.recording:
+        call.out.append(do.StopRecord())
+    if last_words and call.caller.phase is Phase.UP:
+        if call.talk is not None:
+            call.out.append(do.Park())
+        player.play(call, Playing.FAREWELL, last_words)
+        return State.CLOSING
+    return tear_down(call)
+
+
+def _as_answered(call: Call, outcome: Outcome) -> Outcome:
+    """A call that we never answered ends with a refusal: its status says so."""
+    unanswered = call.caller.phase is Phase.ASKED and outcome.sip_status < 300
+    return replace(outcome, sip_status=503) if unanswered else outcome
+
+
+def _tell_router(call: Call, now: int, outcome: Outcome) -> None:
+    """What the router has to know about a call that it heard of: the open offer's end, then the call's."""
+    if call.offer is not None and call.talk is None:
+        call.tell(Settle(call.id, call.next_version(), call.offer.offer, failed=Reason.REASON_CALLER_LEFT))
+    if call.version:
+        call.tell(End(call.id, call.next_version(), outcome, now))
+
+
+def _write_end(call: Call, now: int, outcome: Outcome) -> None:
+    talk = call.talk.ms if call.talk else 0
+    agent = call.offer.agent if call.offer and call.talk else ""
+    body = {"outcome": outcome.body(), "talk_ms": talk, "language": call.language, "menu_path": list(call.menu_path)}
+    call.write(now, "call_ended", body, agent)
+
+
+def drop_seat(call: Call, reason: Reason.ValueType) -> None:
+    """Let the seat go, whatever it is doing; its leg is remembered until its end is known."""
+    leg, call.seat = call.seat, None
+    if leg is None:
+        return
+    hang_up(call, leg, reason)
+    if call.outcome is None:
+        call.out.append(do.CloseSeat(leg.id))
+
+
+def hang_up(call: Call, leg: LegState, reason: Reason.ValueType) -> None:
+    """End a leg that is not over yet. One that was never dialled has nothing to be hung up."""
+    dialled = leg.phase is not Phase.OPENING
+    if leg.move("hangup") and dialled:
+        call.phone(ua.Hangup(call.name(leg.id), reason_header(reason)))
+
+
+def tear_down(call: Call) -> State:
+    """Hang up on the caller, free the audio."""
+    assert call.outcome is not None
+    player.forget(call)
+    if call.caller.phase is Phase.ASKED:
+        call.caller.move("refuse")
+        call.phone(ua.Reject(call.name(call.caller.id), call.outcome.sip_status))
+    else:
+        hang_up(call, call.caller, call.outcome.reason)
+    call.out.append(do.CloseCall())
+    call.arm(on.ReapDue(), REAP_MS)
+    return State.CLOSING
+
+
+def settle_down(call: Call) -> State:
+    """Whether all is over: every leg, and the audio."""
+    if call.audio_open or any(leg.phase is not Phase.GONE for leg in call.legs.values()):
+        return State.CLOSING
+    call.disarm()
+    return State.ENDED
+
+
+def _audio_gone(call: Call) -> None:
+    """The audio is freed; nothing more comes into the recording: hand it over."""
+    if call.audio_open and call.talk is not None and call.talk.recording:
+        call.out.append(do.File(_job(call)))
+    call.audio_open = False
+
+
+def _job(call: Call) -> Job:
+    talk, house = call.talk, call.house
+    assert talk is not None
+    caller, agent = talk.ports
+    return Job(call.id, house.tenant, house.spool, talk.recording, caller, agent, talk.bridged_ms, talk.ms)
+
+
+# ---- rows of the table ------------------------------------------------------------------------------------------
+def on_caller_gone(call: Call, event: on.CallerGone, now: int) -> State:
+    """The caller's leg is over: no more words, and one thing less to wait for."""
+    call.caller.move("over")
+    if call.playing is Playing.FAREWELL:
+        return tear_down(call)
+    return settle_down(call)
+
+
+def on_prompt_over(call: Call, event: on.PromptOver, now: int) -> State:
+    """The last words are said, or more are to come."""
+    return tear_down(call) if player.step(call) is Playing.FAREWELL else State.CLOSING
+
+
+def on_play_started(call: Call, event: on.PlayStarted, now: int) -> State:
+    """The last words have a length."""
+    player.started(call, event)
+    return State.CLOSING
+
+
+def on_play_failed(call: Call, event: on.PlayFailed, now: int) -> State:
+    """No last words, then."""
+    return State.CLOSING if player.stale(call, event) else tear_down(call)
+
+
+def on_end_now(call: Call, event: on.EndNow, now: int) -> State:
+    """No time for last words."""
+    return tear_down(call) if call.playing is Playing.FAREWELL else State.CLOSING
+
+
+def on_audio_closed(call: Call, event: on.AudioClosed, now: int) -> State:
+    """The audio is freed."""
+    _audio_gone(call)
+    return settle_down(call)
+
+
+def on_reap(call: Call, event: on.ReapDue, now: int) -> State:
+    """Something never said that it ended: it has ended."""
+    for leg in call.legs.values():
+        leg.phase = Phase.GONE
+    _audio_gone(call)
+    return settle_down(call)
+
+
+def on_offered(call: Call, event: on.Offered, now: int) -> State:
+    """An agent for a caller who is leaving: back with the agent, untouched."""
+    call.tell(Settle(call.id, call.next_version(), event.offer, failed=Reason.REASON_CALLER_LEFT))
+    return call.state
+
+
+def on_record_failed(call: Call, event: on.RecordFailed, now: int) -> State:
+    """There is no recording to hand over."""
+    if call.talk is not None and call.talk.recording == event.name:
+        call.talk.recording = ""
+        call.write(now, "recording_failed", {"reason": "REASON_MEDIA_FAILED", "detail": "not started", "talk_ms": call.talk.ms})
+    return call.state
+
+
+def on_recording_done(call: Call, event: on.RecordingDone, now: int) -> State:
+    """The vault has it, or has not."""
+    talk, got = call.talk, event.result
+    if talk is None or not talk.recording:
+        return call.state
+    talk.recording = ""
+    agent = call.offer.agent if call.offer else ""
+    if isinstance(got, Filed):
+        sizes = {"duration_ms": got.duration_ms, "talk_ms": talk.ms, "bytes": got.bytes, "started_ms": talk.bridged_ms}
+        call.write(now, "recorded", {"path": got.path, "sha256": got.sha256, **sizes}, agent)
+    else:
+        call.write(now, "recording_failed", {"reason": got.reason, "detail": got.detail, "talk_ms": talk.ms}, agent)
+    return call.state

@@ -1,0 +1,102 @@
+"""What a call tells the router: the frames of tierline/routing/v1 as the call sees them; `media/rpc/wire.py` writes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from tierline.common.v1.common_pb2 import Reason
+
+from media.call.outcome import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Home area of the caller's number; "" is unknown."""
+
+    country: str = ""
+    province: str = ""
+    city: str = ""
+    carrier: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What the agent is told about the call."""
+
+    calling: str
+    called: str
+    trunk: str
+    home: Home
+    language: str
+    menu_path: tuple[str, ...]
+    arrived_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueue:
+    """The caller wants an agent. The same version again asks for the position."""
+
+    call: str
+    version: int
+    queue: str
+    priority: int  # -1: the queue's own
+    entered_ms: int
+    profile: Profile
+
+
+class Held(IntEnum):
+    """As what the node holds a call (Assert.State)."""
+
+    WAITING = 1
+    RINGING = 2
+    TALKING = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Assert:
+    """The truth about a call that the router may have lost or got wrong."""
+
+    state: Held
+    enqueue: Enqueue
+    offer: str = ""
+    agent: str = ""
+    since_ms: int = 0
+
+    @property
+    def call(self) -> str:
+        """The call it is about."""
+        return self.enqueue.call
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """How an offer went: answered_ms, or why not."""
+
+    call: str
+    version: int
+    offer: str
+    answered_ms: int = 0
+    failed: Reason.ValueType = Reason.REASON_UNSPECIFIED
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """The caller leaves the line without an agent; the call goes on elsewhere."""
+
+    call: str
+    version: int
+    reason: Reason.ValueType
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The call is over."""
+
+    call: str
+    version: int
+    outcome: Outcome
+    ended_ms: int
+
+
+Frame = Enqueue | Assert | Settle | Cancel | End

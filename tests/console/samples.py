@@ -1,0 +1,153 @@
+"""Facts as the edge, router and media node write them, for whole calls of several fates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ops.facts import Fact
+from ops.ids import uuid7
+
+HOME = {"country": "CN", "province": "四川", "city": "成都", "carrier": "中国移动"}
+
+
+class CallFacts:
+    """Builds the facts of one call; `at` moves on by hand. Every method adds the facts of that step."""
+
+    def __init__(self, at: int, n: int = 0, tenant: str = "main") -> None:
+        self.call = uuid7(at, n.to_bytes(10, "big"))
+        self.at, self.tenant = at, tenant
+        self.facts: list[Fact] = []
+        self.calling = f"138{n % 10**8:08d}"
+        self._media = 0
+        self._version = 0
+        self.entered = 0
+        self.offers = 0
+
+    def add(self, kind: str, source: str, fact_id: str, agent: str = "", **body: Any) -> CallFacts:
+        """Any fact of this call at the present time."""
+        self.facts.append(Fact(fact_id, self.at, self.tenant, source, kind, body, self.call, agent))
+        return self
+
+    def wait(self, ms: int) -> CallFacts:
+        """Let time pass."""
+        self.at += ms
+        return self
+
+    def edge(self, kind: str, what: str, **body: Any) -> CallFacts:
+        """A fact of the edge."""
+        return self.add(kind, "edge:edge1", f"{self.call}:e:{what}", edge="edge1", **body)
+
+    def media(self, kind: str, **body: Any) -> CallFacts:
+        """A fact of the media node."""
+        self._media += 1
+        return self.add(kind, "media:m1", f"{self.call}:m:{self._media}", **body)
+
+    def router(self, kind: str, agent: str = "", **body: Any) -> CallFacts:
+        """A fact of the router."""
+        self._version += 1
+        return self.add(kind, "router:r1", f"{self.call}:r:{self.at}:{self._version}", agent, **body)
+
+    def arrive(self, status: int = 200) -> CallFacts:
+        """INVITE at the edge, routed, answered by the media node."""
+        who = {"trunk": "telecom", "calling": self.calling, "called": "95500"}
+        self.edge("edge_invite", "invite", **who, source_address="127.0.0.2", sip_call_id="x@y").wait(2)
+        self.router("routed", **who, home=HOME, node="m1").wait(5)
+        self.media("call_started", node="m1", **who, home=HOME, routed=True).wait(2)
+        return self.edge("edge_outcome", "outcome", sip_status=status, sip_reason="OK", routed_by="router")
+
+    def choose(self, item: str = "bill", menu: str = "main") -> CallFacts:
+        """A menu choice after three seconds."""
+        return self.wait(3000).media("menu_chosen", menu=menu, item=item, language="zh")
+
+    def enqueue(self, queue: str = "bills") -> CallFacts:
+        """Into the queue."""
+        self.wait(1000)
+        self.entered = self.at
+        return self.router("enqueued", queue=queue, priority=5, entered_ms=self.at)
+
+    def offer(self, agent: str = "a1", queue: str = "bills", seat: str = "8001") -> CallFacts:
+        """Offered to an agent."""
+        self.offers += 1
+        self.router("offered", agent, queue=queue, offer=self.offer_id, seat=seat, waited_ms=self.at - self.entered)
+        return self.state(agent, "offered", "ready", seat)
+
+    @property
+    def offer_id(self) -> str:
+        """Id of the last offer."""
+        return f"{self.call}-o{self.offers}"
+
+    def fail_offer(self, agent: str = "a1", reason: str = "NO_ANSWER", queue: str = "bills") -> CallFacts:
+        """The seat did not answer."""
+        self.wait(20_000).router("offer_failed", agent, queue=queue, offer=self.offer_id, reason=f"REASON_{reason}")
+        return self.state(agent, "not_ready", "offered", reason=reason.lower())
+
+    def bridge(self, agent: str = "a1", queue: str = "bills") -> CallFacts:
+        """Answered after four seconds."""
+        waited = self.wait(4000).at - self.entered
+        self.router("bridged", agent, queue=queue, offer=self.offer_id, waited_ms=waited, bridged_ms=self.at)
+        return self.state(agent, "talking", "offered")
+
+    def end(
+        self, agent: str = "a1", talk: int = 30_000, side: str = "CALLER", queue: str = "bills", record: bool = True
+    ) -> CallFacts:
+        """Conversation, hang-up, after-call work, recording."""
+        self.wait(talk)
+        outcome = {"result": "RESULT_ANSWERED", "reason": "REASON_HANGUP", "side": f"SIDE_{side}", "sip_status": 200}
+        self.media("call_ended", outcome=outcome, talk_ms=talk, language="zh", menu_path=["bill"])
+        self.wait(1).router("agent_released", agent, queue=queue, talk_ms=talk, side=f"SIDE_{side}")
+        self.state(agent, "after_call", "talking")
+        if record:
+            path = f"2026/01/02/{self.call}-{self.at - talk}.wav"
+            size = {"duration_ms": talk, "talk_ms": talk, "bytes": talk * 32, "started_ms": self.at - talk}
+            self.wait(300).media("recorded", path=path, sha256="ab" * 32, **size)
+        return self
+
+    def abandon(self, queue: str = "bills") -> CallFacts:
+        """The caller hangs up while waiting."""
+        waited = self.wait(7000).at - self.entered
+        self.router("left_queue", queue=queue, reason="REASON_CALLER_LEFT", waited_ms=waited)
+        outcome = {"result": "RESULT_ABANDONED", "reason": "REASON_HANGUP", "side": "SIDE_CALLER", "sip_status": 200}
+        return self.media("call_ended", outcome=outcome, language="zh", menu_path=["bill"])
+
+    def state(self, agent: str, state: str, previous: str, seat: str = "8001", reason: str = "") -> CallFacts:
+        """The agent's state changes."""
+        self._version += 1
+        fact_id = f"{agent}:r:{self.at}:{self._version}"
+        body = {"state": state, "previous": previous, "reason": reason, "seat": seat}
+        shown = {name: value for name, value in body.items() if value}
+        self.facts.append(Fact(fact_id, self.at, self.tenant, "router:r1", "agent_changed", shown, "", agent))
+        return self
+
+
+def answered(at: int, n: int = 0, agent: str = "a1") -> CallFacts:
+    """A whole answered and recorded call."""
+    return CallFacts(at, n).arrive().choose().enqueue().offer(agent).bridge(agent).end(agent)
+
+
+def missed_then_answered(at: int, n: int = 0) -> CallFacts:
+    """First seat does not answer, the second does."""
+    return (
+        CallFacts(at, n).arrive().choose().enqueue().offer("a1").fail_offer("a1").offer("a2").bridge("a2").end("a2", side="AGENT")
+    )
+
+
+def abandoned(at: int, n: int = 0) -> CallFacts:
+    """The caller leaves while waiting."""
+    return CallFacts(at, n).arrive().choose().enqueue().abandon()
+
+
+def refused(at: int, n: int = 0) -> CallFacts:
+    """A blacklisted caller."""
+    made = CallFacts(at, n)
+    who = {"trunk": "telecom", "calling": made.calling, "called": "95500"}
+    made.edge("edge_invite", "invite", **who, source_address="127.0.0.2", sip_call_id="x@y").wait(2)
+    made.router("routed", **who, home=HOME, refused="REASON_BLACKLISTED").wait(1)
+    return made.edge("edge_outcome", "outcome", sip_status=603, sip_reason="Decline", routed_by="router")
+
+
+def day(at: int, calls: int) -> Iterator[CallFacts]:
+    """A mixture of calls, one every 20 ms."""
+    makers = (answered, answered, missed_then_answered, abandoned, refused)
+    for n in range(calls):
+        yield makers[n % len(makers)](at + 20 * n, n)

@@ -11,7 +11,8 @@ from ops.audio import AU_HEADER, RATE
 
 # Part of every file's name: a change here makes all prompts anew.
 PIPELINE = "1"
-VOICES = {"zh": ("cmn", 165), "en": ("en-gb", 155)}  # voice, words a minute
+# "cmn" reads the pinyin that it makes of characters as if it were English.
+VOICES = {"zh": ("cmn-latn-pinyin", 165), "en": ("en-gb", 155)}  # voice, words a minute
 # Into the telephone band, even loudness with room above, silence at both ends so that prompts in a row do not run together.
 EFFECTS = ["highpass", "180", "lowpass", "3500", "norm", "-4", "pad", "0.05", "0.2"]
 TIMEOUT_S = 30

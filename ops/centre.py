@@ -35,6 +35,8 @@ class Edge:
     flood_per_2s: int = 2000  # requests from one unknown address in 2 s that are taken for a flood; trunks, seats' nodes are exempt
     ban_s: int = 60
     max_message_bytes: int = 16384  # larger requests are answered 513
+    wrong_passwords: int = 10  # a minute from one address, then it is banned for ban_s
+    origins: tuple[str, ...] = ()  # Origin headers that may open a WebSocket, "https://host:port"; () any
     certificate: str = ""  # PEM path; "" : `tierline up` makes a self-signed one
     private_key: str = ""
 

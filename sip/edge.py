@@ -1,0 +1,110 @@
+"""Starts the edge: `python -m sip.edge --config F` writes its files below STATE/edge and becomes Kamailio (the pid stays)."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import re
+import shutil
+import signal
+import site
+import subprocess
+import sys
+from pathlib import Path
+
+from ops import log
+from ops.centre import CentreConfig
+from ops.config import ConfigError, load
+from sip.render import HERE, EdgeError, Rendered, write
+
+logger = logging.getLogger(__name__)
+MODULES = ("/usr/lib/*/kamailio/modules", "/usr/lib64/kamailio/modules", "/usr/lib/kamailio/modules")
+SHARED_MB = "512"  # address space, not memory: pages count when used. 128 KB a TCP connection, some KB a transaction
+PRIVATE_MB = "16"
+
+
+def main() -> None:
+    """Entry point; ends with status 2 and one line on standard error if the edge cannot be started."""
+    parser = argparse.ArgumentParser(prog="python -m sip.edge", description="Start the SIP edge (Kamailio).")
+    parser.add_argument("--config", required=True, type=Path, help="the centre's TOML file or its resolved JSON")
+    arguments = parser.parse_args()
+    log.setup("edge")
+    try:
+        start(load(arguments.config))
+    except (ConfigError, EdgeError, OSError) as error:
+        print(f"edge: {error}", file=sys.stderr)
+        raise SystemExit(2) from error
+
+
+def start(config: CentreConfig) -> None:
+    """Write the files and replace this process by Kamailio."""
+    words, environment = command(config)
+    for pid in clean_up(config):
+        logger.warning("ended an orphan of an earlier run", extra={"pid": pid})
+    os.execvpe(words[0], words, environment)
+
+
+def command(config: CentreConfig) -> tuple[list[str], dict[str, str]]:
+    """The command line and the environment of Kamailio, files written. Raises EdgeError, OSError."""
+    kamailio = shutil.which("kamailio", path=os.environ.get("PATH", "") + ":/usr/sbin")
+    if not kamailio:
+        raise EdgeError("kamailio is not installed; `make setup` installs it")
+    check_python()
+    rendered = write(config)
+    # -x fm -X fm: the default allocator took 64 % of the workers' CPU.
+    words = [kamailio, "-DD", "-E", "-f", str(HERE / "kamailio.cfg"), "-P", str(pid_file(rendered.folder))]
+    words += ["-x", "fm", "-X", "fm", "-m", SHARED_MB, "-M", PRIVATE_MB]
+    return words, {**os.environ, **rendered.environment, "PYTHONPATH": python_path(), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def pid_file(folder: Path) -> Path:
+    """Kamailio's pid file; its path in the command line also tells this edge's processes from others'."""
+    return folder / "kamailio.pid"
+
+
+def python_path() -> str:
+    """Where the Python inside Kamailio finds ours: the repository, the generated code, this environment's packages."""
+    root = HERE.parent
+    return os.pathsep.join([str(root), str(root / "proto"), *site.getsitepackages()])
+
+
+def check_python() -> None:
+    """The Python inside Kamailio must be of this one's version, or compiled wheels do not load in it. Raises EdgeError."""
+    module = next((path for pattern in MODULES for path in Path("/").glob(f"{pattern[1:]}/app_python3.so")), None)
+    if module is None:
+        raise EdgeError("Kamailio's module app_python3 is not installed; `make setup` installs it")
+    linked = subprocess.run(["ldd", str(module)], capture_output=True, text=True, check=False).stdout
+    found = re.search(r"libpython(\d+)\.(\d+)", linked)
+    inside = (int(found[1]), int(found[2])) if found else None
+    ours = sys.version_info[:2]
+    if inside != ours:
+        theirs = "of no known version" if inside is None else f"{inside[0]}.{inside[1]}"
+        raise EdgeError(
+            f"Kamailio's Python is {theirs}, this environment's is {ours[0]}.{ours[1]}: compiled packages would not load"
+            f" inside the proxy. Make the environment with Kamailio's version (`make setup` does)."
+        )
+
+
+def clean_up(config: CentreConfig) -> list[int]:
+    """Kill what an earlier edge of this very state folder left on the ports; their pids.
+
+    Children die with the main process (prctl in child_init); this is for those that a kill -9 caught before that.
+    """
+    mark = str(pid_file(Path(config.state).absolute() / "edge")).encode()
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+            if mark in words:
+                os.kill(int(entry.name), signal.SIGKILL)
+                found.append(int(entry.name))
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue  # it ended meanwhile, or it is somebody else's
+    return found
+
+
+if __name__ == "__main__":
+    main()

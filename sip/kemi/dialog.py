@@ -1,0 +1,77 @@
+"""Requests inside a dialog. Towards a media node the owner of the call is asked anew each time (the node may have changed)."""
+
+from __future__ import annotations
+
+import KSR
+
+from ops import keys
+from sip.kemi import headers, hooks
+from sip.kemi.account import RESOLVED, count
+from sip.kemi.admit import Peer, Side
+from sip.kemi.settings import Settings
+
+REDIS = "centre"  # the server's name in kamailio.cfg
+
+
+class Dialogs:
+    """Relays requests that carry a To tag."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def request(self, peer: Peer) -> None:
+        """ACK, BYE, re-INVITE and the like."""
+        route = KSR.pv.gete("$hdr(Route)")
+        routed = KSR.rr.loose_route_mode(1)  # 1: a Contact that names the edge itself is no strict router's trace
+        call = headers.call_of(KSR.kx.gete_ruser()) if KSR.is_myself_ruri() else ""
+        if call:
+            self._inwards(peer, call, route)
+        elif routed > 0:
+            self._outwards(peer)
+        elif KSR.is_ACK():
+            if KSR.tm.t_check_trans() > 0:
+                KSR.tm.t_relay()
+        else:
+            KSR.sl.send_reply(481, "Call Does Not Exist")
+
+    def _inwards(self, peer: Peer, call: str, route: str) -> None:
+        uri = self._owner(call) or self._settings.nodes.get(headers.node_of(route), "")
+        if not uri:
+            if not KSR.is_ACK():
+                KSR.sl.send_reply(481, "Call Does Not Exist")
+            return
+        KSR.setdsturi(uri)
+        KSR.textops.remove_hf_re(headers.OURS)
+        if peer.side is Side.OTHER:
+            KSR.nathelper.set_contact_alias()
+        self._relay()
+
+    def _outwards(self, peer: Peer) -> None:
+        KSR.textops.remove_hf_re(headers.INNER if peer.side is Side.MEDIA else headers.OURS)
+        if not KSR.isdsturiset():
+            KSR.nathelper.handle_ruri_alias()
+        self._relay()
+
+    @staticmethod
+    def _relay() -> None:
+        KSR.tm.t_on_reply(hooks.REPLY_DIALOG)
+        if KSR.tm.t_relay() < 0 and not KSR.is_ACK():
+            KSR.sl.sl_reply_error()
+
+    def _owner(self, call: str) -> str:
+        """The node that owns the call now, by the lease "<fence> <sip-uri>"; "" if there is none or Redis is away."""
+        key = keys.call_owner(self._settings.tenant, call)
+        if KSR.ndb_redis.redis_cmd_p1(REDIS, "GET %s", key, "owner") < 0:
+            count(RESOLVED, "redis_away")
+            return ""
+        lease = KSR.pv.gete("$redis(owner=>value)")
+        KSR.ndb_redis.redis_free("owner")
+        count(RESOLVED, "owner" if lease else "none")
+        return str(lease).partition(" ")[2]
+
+    @staticmethod
+    def reply(peer: Peer) -> None:
+        """A reply inside a dialog, on its way in or out."""
+        KSR.textops.remove_hf_re(headers.INNER if peer.side is Side.MEDIA else headers.OURS)
+        if peer.side is Side.OTHER:
+            KSR.nathelper.set_contact_alias()

@@ -1,0 +1,14 @@
+"""Names of the script's methods that Kamailio calls. tests/sip checks that each exists on the script object."""
+
+from __future__ import annotations
+
+RESUME = "ksr_resume"
+BRANCH = "ksr_branch"
+REPLY = "ksr_reply"
+FAILURE = "ksr_failure"
+REPLY_DIALOG = "ksr_reply_dialog"
+REPLY_SEAT = "ksr_reply_seat"
+ASKER = "ksr_asker"
+XHTTP = "ksr_xhttp_event"
+WEBSOCKET = "ksr_websocket_event"
+TOPOH = "ksr_topoh_event"

@@ -1,0 +1,167 @@
+"""The files an edge is started with, made from the centre's configuration. Pure but for `write`."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import secrets
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+from ops.centre import CentreConfig
+from sip.kemi.settings import ENV, Settings
+
+HERE = Path(__file__).parent
+TRUNK, MEDIA = 1, 2  # groups of the address list (sip/kemi/admit.py: Side)
+NODES = 1  # the dispatcher's set (sip/kemi/route.py)
+
+
+class EdgeError(Exception):
+    """The edge cannot be started; the text says what to do."""
+
+
+def folder_of(config: CentreConfig) -> Path:
+    """Where the edge's own files are."""
+    return config.state.absolute() / "edge"
+
+
+def journal_of(config: CentreConfig) -> Path:
+    """Where the accounting files are."""
+    return folder_of(config) / "journal"
+
+
+def settings_of(config: CentreConfig) -> Settings:
+    """What the script must know."""
+    edge, ports = config.edge, config.ports
+    return Settings(
+        edge=edge.name,
+        tenant=config.centre.tenant,
+        realm=edge.realm,
+        address=edge.address,
+        sip_port=ports.sip,
+        tls_port=ports.tls,
+        http_port=ports.edge_http,
+        journal=str(journal_of(config)),
+        routers=config.routers,
+        nodes={name: uri.partition(";")[0] for name, uri in config.media_uris.items()},
+        deadline_ms=edge.router_deadline_ms,
+        ban_s=edge.ban_s,
+        max_bytes=edge.max_message_bytes,
+        wrong_passwords=edge.wrong_passwords,
+        origins=edge.origins,
+    )
+
+
+def address_list(config: CentreConfig) -> str:
+    """The permissions module's file: trunks by address or network, media nodes by address and port, each with its name."""
+    lines = [_trunk_line(address, trunk.name) for trunk in config.trunk for address in trunk.addresses]
+    for name, uri in config.media_uris.items():
+        host, port = host_port(uri)
+        lines.append(f"{MEDIA} {host} 32 {port} {name}")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _trunk_line(address: str, name: str) -> str:
+    try:
+        network = ipaddress.ip_network(address, strict=False)
+    except ValueError as error:
+        raise EdgeError(f"trunk {name}: {address!r} is neither an IP address nor a network: {error}") from error
+    return f"{TRUNK} {network.network_address} {network.prefixlen} 0 {quote(name, safe='')}"
+
+
+def host_port(uri: str) -> tuple[str, int]:
+    """Host and port of a plain SIP URI."""
+    parts = urlsplit("//" + uri.partition(":")[2].partition(";")[0])
+    return parts.hostname or "", parts.port or 5060
+
+
+def dispatcher_list(config: CentreConfig) -> str:
+    """The dispatcher's file: one media node a line."""
+    return "".join(f"{NODES} {uri.partition(';')[0]} 0 0 duid={name}\n" for name, uri in config.media_uris.items())
+
+
+def tls_config(certificate: Path, key: Path) -> str:
+    """The tls module's file."""
+    both = f"method = TLSv1.2+\nverify_certificate = no\nrequire_certificate = no\ncertificate = {certificate}\nprivate_key = {key}\n"
+    return f"[server:default]\n{both}\n[client:default]\nmethod = TLSv1.2+\nverify_certificate = no\n"
+
+
+def environment(config: CentreConfig, folder: Path, secret: str) -> dict[str, str]:
+    """What kamailio.cfg reads by $env()."""
+    redis = urlsplit(config.redis_url)
+    database = redis.path.lstrip("/") or "0"
+    password = f";pass={redis.password}" if redis.password else ""
+    values: dict[str, object] = {
+        "EDGE_ADDRESS": config.edge.address,
+        "EDGE_SIP": config.ports.sip,
+        "EDGE_TLS": config.ports.tls,
+        "EDGE_HTTP": config.ports.edge_http,
+        "EDGE_WORKERS": config.edge.workers,
+        "EDGE_TCP_WORKERS": config.edge.tcp_workers,
+        "EDGE_FOLDER": folder,
+        "EDGE_SCRIPT": HERE / "kemi" / "main.py",
+        "EDGE_REDIS": f"addr={redis.hostname};port={redis.port or 6379};db={database}{password}",
+        "EDGE_SECRET": secret,
+        "EDGE_FLOOD": config.edge.flood_per_2s,
+        "EDGE_BAN": config.edge.ban_s,
+        ENV: folder / "edge.json",
+    }
+    return {name: str(value) for name, value in values.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """What was written: the folder, the environment for Kamailio."""
+
+    folder: Path
+    environment: dict[str, str]
+
+
+def write(config: CentreConfig) -> Rendered:
+    """Write all files below STATE/edge. Raises EdgeError, OSError."""
+    folder = folder_of(config)
+    journal_of(config).mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    certificate, key = _certificate(config, folder)
+    (folder / "edge.json").write_text(settings_of(config).dump(), encoding="utf-8")
+    (folder / "address.list").write_text(address_list(config), encoding="utf-8")
+    (folder / "dispatcher.list").write_text(dispatcher_list(config), encoding="utf-8")
+    (folder / "tls.cfg").write_text(tls_config(certificate, key), encoding="utf-8")
+    return Rendered(folder, environment(config, folder, _secret(folder / "secret")))
+
+
+def _secret(path: Path) -> str:
+    """Kept over restarts, so that the nonces of registered seats stay good."""
+    if not path.exists():
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as out:
+            out.write(secrets.token_hex(24))
+    return path.read_text(encoding="ascii").strip()
+
+
+def _certificate(config: CentreConfig, folder: Path) -> tuple[Path, Path]:
+    edge = config.edge
+    if edge.certificate:
+        given = Path(edge.certificate), Path(edge.private_key or edge.certificate)
+        paths = tuple(path if path.is_absolute() else config.path.parent / path for path in given)
+        for path in paths:
+            if not path.is_file():
+                raise EdgeError(f"edge.certificate, edge.private_key: {path} is no file")
+        return paths[0], paths[1]
+    certificate, key = folder / "self-signed.pem", folder / "self-signed.key"
+    if not certificate.is_file() or not key.is_file():
+        _self_sign(edge.realm, edge.address, certificate, key)
+    return certificate, key
+
+
+def _self_sign(realm: str, address: str, certificate: Path, key: Path) -> None:
+    words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "825"]
+    words += ["-subj", f"/CN={realm}", "-addext", f"subjectAltName=DNS:{realm},IP:{address}"]
+    try:
+        done = subprocess.run([*words, "-keyout", key, "-out", certificate], capture_output=True, text=True, check=False)
+    except FileNotFoundError as error:
+        raise EdgeError("openssl is missing and no edge.certificate is given: install openssl or name a certificate") from error
+    if done.returncode:
+        raise EdgeError(f"openssl could not make a certificate: {done.stderr.strip()}")
+    key.chmod(0o600)

@@ -1,0 +1,153 @@
+"""An edge for tests: the real Kamailio by the real launcher, on free ports, from a CentreConfig."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ops.centre import Centre, CentreConfig, Edge, Media, Ports, Router, Trunk
+from ops.config import dump
+from ops.facts import Fact, decode
+from tests.kit.ports import free_block
+from tests.kit.wait import until
+
+ROOT = Path(__file__).parents[2]
+CARRIER = "127.0.0.2"  # trunk carrier-a
+NETWORK = "127.2.0.0/16"  # trunk carrier-b
+STRANGER = "127.0.0.9"  # in no trunk
+
+
+def ports_of(first: int) -> Ports:
+    """All ports of a centre in one block of 40 from `first`."""
+    names = ("sip", "tls", "edge_http", "ship_metrics", "redis", "console")
+    single = {name: first + n for n, name in enumerate(names)}
+    rows = ("router", "router_metrics", "media_sip", "media_metrics", "ng", "dtmf", "rtp_http")
+    return Ports(**single, **{name: first + 8 + 4 * n for n, name in enumerate(rows)})
+
+
+def edge_config(state: Path, nodes: int = 2, routers: int = 1, **edge: Any) -> CentreConfig:
+    """A centre on free ports with two trunks; keyword arguments are fields of `Edge`."""
+    return CentreConfig(
+        centre=Centre(name="test"),
+        edge=Edge(**({"ban_s": 2} | edge)),
+        trunk=(Trunk("carrier-a", (CARRIER,)), Trunk("carrier-b", (NETWORK,))),
+        router=Router(instances=routers),
+        media=Media(nodes=nodes),
+        ports=ports_of(free_block(40)),
+        state=state,
+        path=state / "centre.toml",
+    )
+
+
+class EdgeKit:
+    """Runs `python -m sip.edge`. Use as a context manager; `start` and `kill` may be repeated."""
+
+    def __init__(self, config: CentreConfig) -> None:
+        self.config = config
+        self.process: subprocess.Popen[bytes] | None = None
+        self.file = config.state / "centre.json"
+        self.log = config.state / "edge.log"
+
+    @property
+    def sip(self) -> tuple[str, int]:
+        """Where it listens, UDP and TCP."""
+        return self.config.edge.address, self.config.ports.sip
+
+    def start(self) -> EdgeKit:
+        """Start and wait until it is healthy and its asker process has connected its loop."""
+        self.config.state.mkdir(parents=True, exist_ok=True)
+        self.file.write_text(dump(replace(self.config)), encoding="utf-8")
+        words = [sys.executable, "-m", "sip.edge", "--config", str(self.file)]
+        with self.log.open("ab") as out:
+            self.process = subprocess.Popen(words, cwd=ROOT, stdout=out, stderr=out)
+        until(self._healthy, 20, f"the edge answers /healthz (see {self.log})")
+        return self
+
+    def _healthy(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, f"the edge ended: {self.log.read_text(errors='replace')[-3000:]}"
+        try:
+            return self.get("/healthz") == "ok\n"
+        except (OSError, urllib.error.URLError):
+            return False
+
+    def get(self, path: str) -> str:
+        """GET from the edge's HTTP port."""
+        url = f"http://127.0.0.1:{self.config.ports.edge_http}{path}"
+        with urllib.request.urlopen(url, timeout=5) as reply:
+            return str(reply.read().decode())
+
+    def rpc(self, method: str, *params: Any) -> Any:
+        """A JSON-RPC command of Kamailio; its result."""
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}).encode()
+        url = f"http://127.0.0.1:{self.config.ports.edge_http}/RPC"
+        with urllib.request.urlopen(url, body, timeout=5) as reply:
+            return json.load(reply).get("result")
+
+    def metric(self, name: str, **labels: str) -> float:
+        """A counter's value, 0 if it is not there yet."""
+        want = "{" + ", ".join(f'{k}="{v}"' for k, v in labels.items()) + "}" if labels else ""
+        for line in self.get("/metrics").splitlines():
+            words = line.rsplit(" ", 2)
+            if words[0].replace(" ", "") == f"tierline_edge_{name}{want}".replace(" ", ""):
+                return float(words[1])
+        return 0.0
+
+    def facts(self) -> list[Fact]:
+        """All accounting facts in the journal files, in order of writing per process."""
+        folder = self.config.state / "edge" / "journal"
+        return [decode(line) for path in sorted(folder.glob("*.jsonl")) for line in path.read_text().splitlines()]
+
+    def outcomes(self) -> dict[str, dict[str, Any]]:
+        """Call -> body of its edge_outcome."""
+        return {fact.call: fact.body for fact in self.facts() if fact.kind == "edge_outcome"}
+
+    def live_nodes(self) -> int:
+        """How many media nodes the probes call active."""
+        sets = self.rpc("dispatcher.list")["RECORDS"]
+        return sum(dest["DEST"]["FLAGS"].startswith("A") for item in sets for dest in item["SET"]["TARGETS"])
+
+    def processes(self) -> list[int]:
+        """Pids of all processes of this edge."""
+        mark = str(self.config.state.absolute() / "edge" / "kamailio.pid").encode()
+        return [int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit() and mark in _words(p)]
+
+    def kill(self) -> None:
+        """kill -9 of the main process."""
+        assert self.process is not None
+        os.kill(self.process.pid, signal.SIGKILL)
+        self.process.wait(10)
+        self.process = None
+        until(lambda: not self.processes(), 5, "the children died with the main process")
+
+    def stop(self) -> None:
+        """SIGTERM; kills if it does not end."""
+        if self.process is None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self.process = None
+
+    def __enter__(self) -> EdgeKit:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def _words(process: Path) -> list[bytes]:
+    try:
+        return (process / "cmdline").read_bytes().split(b"\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return []

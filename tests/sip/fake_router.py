@@ -1,0 +1,55 @@
+"""A routing service that answers, refuses, is slow or hangs, as the test says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import grpc
+from tierline.common.v1 import common_pb2
+from tierline.routing.v1 import routing_pb2, routing_pb2_grpc
+
+Decide = Callable[[routing_pb2.RouteCallRequest], Awaitable[routing_pb2.RouteCallReply]]
+
+
+def to_node(node: str, uri: str) -> routing_pb2.RouteCallReply:
+    """The answer: to this media node."""
+    home = common_pb2.HomeArea(country="CN", province="广东", city="深圳", carrier="移动")
+    return routing_pb2.RouteCallReply(media=routing_pb2.ToNode(node=node, uri=uri), home=home)
+
+
+def refusal(status: int, reason: int = common_pb2.REASON_BLACKLISTED) -> routing_pb2.RouteCallReply:
+    """The answer: refuse."""
+    return routing_pb2.RouteCallReply(refuse=routing_pb2.Refuse(sip_status=status, reason=reason))  # type: ignore[arg-type]
+
+
+class FakeRouter(routing_pb2_grpc.RoutingServicer):
+    """One server. `answer` is what it says; `delay` seconds before (None: never)."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.answer = routing_pb2.RouteCallReply()
+        self.delay: float | None = 0.0
+        self.asked: list[routing_pb2.RouteCallRequest] = []
+        self._server: grpc.aio.Server | None = None
+
+    async def start(self) -> FakeRouter:
+        """Listen."""
+        self._server = grpc.aio.server()
+        routing_pb2_grpc.add_RoutingServicer_to_server(self, self._server)
+        self._server.add_insecure_port(self.address)
+        await self._server.start()
+        return self
+
+    async def stop(self) -> None:
+        """Go away."""
+        if self._server is not None:
+            await self._server.stop(0)
+            self._server = None
+
+    async def RouteCall(  # type: ignore[override]
+        self, request: routing_pb2.RouteCallRequest, context: object
+    ) -> routing_pb2.RouteCallReply:
+        self.asked.append(request)
+        await asyncio.sleep(3600 if self.delay is None else self.delay)
+        return self.answer

@@ -64,6 +64,7 @@ class Wait:
     """The caller wants an agent."""
 
     enqueue: Enqueue
+    told: bool = False  # that we are looking for an agent
     announce: bool = False  # say the position when it comes
     position: int = 0
 
@@ -91,7 +92,6 @@ class Call:
     house: House
     person: Person
     menu: Menu
-    language: str
     state: State = State.OPENING
     out: list[do.Command] = field(default_factory=list)
     legs: dict[LegId, LegState] = field(default_factory=dict)
@@ -101,7 +101,6 @@ class Call:
     # menu
     late_offer: bool = False  # the INVITE asked for our offer
     digits: str = ""  # pressed before the menu began
-    menu_at: str = ""  # the menu of the last choice
     menu_path: tuple[str, ...] = ()
     # what plays
     playing: Playing = Playing.NOTHING
@@ -169,6 +168,11 @@ class Call:
         return self.legs[CALLER]
 
     @property
+    def language(self) -> str:
+        """What the caller wants to be spoken to in."""
+        return self.menu.language
+
+    @property
     def done(self) -> bool:
         """Nothing more comes: the legs are gone and the recording is filed, or was none."""
         return self.state is State.ENDED and (self.talk is None or not self.talk.recording)
@@ -205,7 +209,7 @@ def new_call(call: CallId, house: House, invited: on.Invited, now: int) -> Call:
         head.get("x-tierline-routed", "") == "router",
         now,
     )
-    made = Call(call, house, person, house.menu(invited.called), house.language)
+    made = Call(call, house, person, house.menu(invited.called))
     made.late_offer = not invited.sdp
     made.legs[CALLER] = LegState(CALLER, Phase.ASKED)
     return made

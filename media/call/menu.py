@@ -63,10 +63,8 @@ def _wait(call: Call, command: ivr.Wait, now: int) -> None:
 
 
 def _chosen(call: Call, command: ivr.Chosen, now: int) -> None:
-    call.language = command.language or call.language
-    call.menu_at = command.menu
     call.menu_path = (*call.menu_path, command.item)
-    call.write(now, "menu_chosen", {"menu": command.menu, "item": command.item, "language": call.language})
+    call.write(now, "menu_chosen", {"menu": command.menu, "item": command.item, "language": command.language})
 
 
 def _bad_input(call: Call, command: ivr.BadInput, now: int) -> None:
@@ -135,4 +133,4 @@ def back(call: Call, now: int) -> State:
     player.hush(call)
     call.disarm()
     call.wait = None
-    return begin(call, now, call.menu_at)
+    return begin(call, now, call.menu.menu)

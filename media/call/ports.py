@@ -15,6 +15,12 @@ from ops.facts import Fact
 class Menu(Protocol):
     """One caller's walk through the menu (media/ivr/runner.py)."""
 
+    language: str  # what the prompts of the last commands are to be spoken in
+
+    @property
+    def menu(self) -> str:
+        """Where the caller is: where to start again after the queue."""
+
     def handle(self, event: ivr.Event, now_ms: int) -> list[ivr.Command]:
         """What to do now, in order."""
 
@@ -27,6 +33,9 @@ class Sounds(Protocol):
 
     def music(self) -> tuple[Path, ...]:
         """What waiting callers hear."""
+
+    def transfer(self, language: str) -> tuple[Path, ...]:
+        """`We are connecting you`: the caller has to wait."""
 
     def position(self, position: int, language: str) -> tuple[Path, ...]:
         """`You are number .. in the line`."""
@@ -75,7 +84,6 @@ class House:
     realm: str  # SIP domain of seats
     edge: str  # next hop to seats: sip:host:port
     spool: Path  # where this node's rtpengine writes recordings
-    language: str  # until the caller chooses one
     sounds: Sounds
     menu: Callable[[str], Menu]  # by the called number
     record: bool = True

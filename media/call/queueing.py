@@ -7,6 +7,7 @@ call anew when one is back.
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from tierline.common.v1.common_pb2 import Reason, Result
 
@@ -79,11 +80,17 @@ def music(call: Call) -> None:
 
 def _announce(call: Call) -> None:
     """Say the position, if it is known, wanted and nothing is being said."""
+    if call.playing is not Playing.NOTICE:
+        player.play(call, Playing.NOTICE, _position(call))
+
+
+def _position(call: Call) -> tuple[Path, ...]:
+    """What to say of the position; () while it is not known or was said already."""
     wait = call.wait
-    if wait is None or not wait.announce or not wait.position or call.playing is Playing.NOTICE:
-        return
+    if wait is None or not wait.announce or not wait.position:
+        return ()
     wait.announce = False
-    player.play(call, Playing.NOTICE, call.house.sounds.position(wait.position, call.language))
+    return call.house.sounds.position(wait.position, call.language)
 
 
 # ---- rows of the table (RINGING and BRIDGING share some) --------------------------------------------------------
@@ -97,9 +104,10 @@ def on_queued(call: Call, event: on.Queued, now: int) -> State:
 
 
 def on_music_due(call: Call, event: on.MusicDue, now: int) -> State:
-    """Still waiting: first the place, then music."""
-    if call.state is State.QUEUEING:
-        _announce(call)
+    """Still waiting: what is going on and at which place, once; then music. While a seat rings, music is enough."""
+    if call.state is State.QUEUEING and call.wait is not None and not call.wait.told:
+        call.wait.told = True
+        player.play(call, Playing.NOTICE, (*call.house.sounds.transfer(call.language), *_position(call)))
     music(call)
     return call.state
 

@@ -28,6 +28,8 @@ class Menu:
 
     def __init__(self, called: str = "") -> None:
         self.tries = 0
+        self.language = "zh"
+        self.menu = "main"
 
     def handle(self, event: ivr.Event, now_ms: int) -> list[ivr.Command]:
         match event:
@@ -55,6 +57,9 @@ class Sounds:
     def music(self) -> tuple[Path, ...]:
         return (Path("music.au"),)
 
+    def transfer(self, language: str) -> tuple[Path, ...]:
+        return (Path("transfer.au"),)
+
     def position(self, position: int, language: str) -> tuple[Path, ...]:
         return (Path("you_are.au"), Path(f"{position}.au"))
 
@@ -75,9 +80,7 @@ class Silence(Sounds):
 def house(sounds: Sounds | None = None, record: bool = True) -> House:
     """A node as the tests have it."""
     queues = {"general": QueueRule(20_000, True), "bills": QueueRule(0, False)}
-    return House(
-        "main", "m1", "tierline.local", "sip:127.0.0.1:5060", Path("spool"), "zh", sounds or Silence(), Menu, record, queues
-    )
+    return House("main", "m1", "tierline.local", "sip:127.0.0.1:5060", Path("spool"), sounds or Silence(), Menu, record, queues)
 
 
 class World:

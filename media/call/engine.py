@@ -1,0 +1,254 @@
+"""The shell around the calls: brings them events from phones, rtpengine, router, timers and vault, carries out what they want.
+
+Everything happens on one event loop, one event at a time. A call that fails in our code ends alone; no other notices.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tierline.common.v1.common_pb2 import Reason, Result
+
+from media.call import commands as do
+from media.call import events as on
+from media.call.call import Call, State, new_call
+from media.call.frames import Assert, Settle
+from media.call.leg import CALLER
+from media.call.meters import Meters
+from media.call.ports import House, Ledger, Router
+from media.call.table import handle
+from media.call.translate import from_phone
+from media.call.verbs import RUN, Lane
+from media.record.api import Job, Vault
+from media.rtp import api as rtp
+from media.ua import api as ua
+from ops.clock import Clock
+from ops.ids import CallId
+from ops.numbers import mask
+
+log = logging.getLogger(__name__)
+RETRY_AFTER_S = 5
+HOLD = frozenset((State.BRIDGING, State.TALKING))
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the engine works with."""
+
+    phones: ua.UserAgent
+    audio: rtp.Audio
+    vault: Vault
+    router: Router
+    ledger: Ledger
+    clock: Clock
+    meters: Meters
+
+
+@dataclass(slots=True)
+class _Live:
+    """A call and what is under way for it."""
+
+    call: Call
+    lane: Lane
+    timers: dict[type, asyncio.TimerHandle] = field(default_factory=dict)
+    offered_ms: int = 0
+
+
+class Engine:
+    """All calls of a node. `max_calls`: more are refused with 503."""
+
+    def __init__(self, house: House, parts: Parts, max_calls: int) -> None:
+        self._house, self._parts, self._max = house, parts, max_calls
+        self._calls: dict[CallId, _Live] = {}
+        self._filing: set[asyncio.Task[None]] = set()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self.draining = False
+        self._carry: dict[type, Callable[[_Live, Any], None]] = {
+            do.Phone: self._phone,
+            do.Tell: self._tell,
+            do.Write: self._write,
+            do.Arm: self._arm,
+            do.Disarm: self._disarm,
+            do.File: self._file,
+            do.Strange: self._strange,
+            **dict.fromkeys(RUN, self._verb),
+        }
+        parts.phones.listen(self.on_phone)
+        parts.audio.on_digit(self.on_digit)
+
+    # ---- what comes in ------------------------------------------------------------------------------------------
+    def on_phone(self, event: ua.Event) -> None:
+        """An event of the user agent."""
+        live = self._calls.get(event.leg.call)
+        if isinstance(event, ua.IncomingCall):
+            self._incoming(event, known=live is not None)
+        elif live is None:
+            log.debug("event of a call that is over", extra={"call": event.leg.call, "event": type(event).__name__})
+        else:
+            meant = from_phone(live.call, event)
+            if meant is not None:
+                self._feed(live, meant)
+
+    def on_digit(self, digit: rtp.Digit) -> None:
+        """A key press that came as RTP."""
+        live = self._calls.get(digit.leg.call)
+        if live is not None and digit.leg.leg == CALLER:
+            self._feed(live, on.CallerDigit(digit.digit))
+
+    def on_router(self, call: str, event: on.FromRouter) -> None:
+        """A frame of the router. Of calls that are over only an offer needs an answer: the agent is free again."""
+        live = self._calls.get(CallId(call))
+        if live is None:
+            if isinstance(event, on.Offered):
+                self._parts.router.send(Settle(call, 0, event.offer, failed=Reason.REASON_CALLER_LEFT))
+            return
+        if isinstance(event, on.Offered):
+            live.offered_ms = self._parts.clock.mono_ms()
+        self._feed(live, event)
+
+    def end_all(self, reason: Reason.ValueType) -> None:
+        """End every call now."""
+        for live in list(self._calls.values()):
+            self._feed(live, on.EndNow(reason))
+
+    def _incoming(self, event: ua.IncomingCall, known: bool) -> None:
+        why = "draining" if self.draining else "full" if len(self._calls) >= self._max else ""
+        if known:
+            log.warning("an INVITE for a call that we have", extra={"call": event.leg.call})
+            self._parts.meters.refused.labels("known").inc()
+        elif why:
+            self._parts.meters.refused.labels(why).inc()
+            headers = (("Retry-After", str(RETRY_AFTER_S)),)
+            self._parts.phones.do(ua.Reject(event.leg, 503, "Service Unavailable", headers))
+        else:
+            self._begin(event)
+
+    def _begin(self, event: ua.IncomingCall) -> None:
+        call, parts = event.leg.call, self._parts
+        invited = on.Invited(event.called, event.calling, event.sdp, event.headers)
+        made = new_call(call, self._house, invited, parts.clock.now_ms())
+        lane = Lane(parts.audio, call, lambda got: self._feed(live, got), lambda verb: parts.meters.rtp_errors.labels(verb).inc())
+        live = self._calls[call] = _Live(made, lane)
+        self._empty.clear()
+        parts.ledger.own(call)
+        self._feed(live, invited)
+
+    # ---- one event ----------------------------------------------------------------------------------------------
+    def _feed(self, live: _Live, event: on.Event) -> None:
+        try:
+            self._do(live, handle(live.call, event, self._parts.clock.now_ms()))
+        except Exception:
+            log.exception("call failed in our code", extra={"call": live.call.id, "event": type(event).__name__})
+            self._parts.meters.strange.labels(live.call.state, type(event).__name__).inc()
+            self._rescue(live)
+        if live.call.done:
+            self._forget(live)
+
+    def _do(self, live: _Live, commands: list[do.Command]) -> None:
+        for command in commands:
+            self._carry[type(command)](live, command)
+
+    def _rescue(self, live: _Live) -> None:
+        """End a call whose handling raised; if even that raises, let its parts go and forget it."""
+        try:
+            done, live.call.out = live.call.out, []
+            self._do(live, done)
+            self._do(live, handle(live.call, on.EndNow(Reason.REASON_UNSPECIFIED), self._parts.clock.now_ms()))
+        except Exception:
+            log.exception("call had to be dropped", extra={"call": live.call.id})
+            for leg in live.call.legs:
+                self._parts.phones.do(ua.Hangup(ua.Leg(live.call.id, leg)))
+            live.lane.put(do.CloseCall())
+            self._forget(live)
+
+    def _forget(self, live: _Live) -> None:
+        call = live.call
+        if self._calls.pop(call.id, None) is None:
+            return
+        for handle_ in live.timers.values():
+            handle_.cancel()
+        self._parts.ledger.disown(call.id)
+        if not self._calls:
+            self._empty.set()
+
+    # ---- carrying out -------------------------------------------------------------------------------------------
+    def _phone(self, live: _Live, command: do.Phone) -> None:
+        if isinstance(command.command, ua.Invite) and live.offered_ms:
+            self._parts.meters.offer_to_invite.observe((self._parts.clock.mono_ms() - live.offered_ms) / 1000)
+        self._parts.phones.do(command.command)
+
+    def _tell(self, live: _Live, command: do.Tell) -> None:
+        self._parts.router.send(command.frame)
+
+    def _write(self, live: _Live, command: do.Write) -> None:
+        self._parts.ledger.write(command.fact)
+        if command.fact.kind == "call_ended" and live.call.outcome is not None:
+            self._parts.meters.ended(live.call.outcome)
+            self._log_end(live.call)
+
+    def _log_end(self, call: Call) -> None:
+        outcome = call.outcome
+        assert outcome is not None
+        words = {"result": Result.Name(outcome.result), "reason": Reason.Name(outcome.reason)}
+        log.info("call over", extra={"call": call.id, "calling": mask(call.person.calling), **words})
+
+    def _verb(self, live: _Live, verb: do.Verb) -> None:
+        live.lane.put(verb)
+
+    def _arm(self, live: _Live, command: do.Arm) -> None:
+        kind = type(command.timer)
+        if kind in live.timers:
+            live.timers[kind].cancel()
+        loop = asyncio.get_running_loop()
+        live.timers[kind] = loop.call_later(command.after_ms / 1000, self._fired, live, command.timer)
+
+    def _disarm(self, live: _Live, command: do.Disarm) -> None:
+        handle_ = live.timers.pop(command.timer, None)
+        if handle_ is not None:
+            handle_.cancel()
+
+    def _fired(self, live: _Live, timer: on.Timer) -> None:
+        live.timers.pop(type(timer), None)
+        self._feed(live, timer)
+
+    def _file(self, live: _Live, command: do.File) -> None:
+        task = asyncio.get_running_loop().create_task(self._filed(live, command.job))
+        self._filing.add(task)
+        task.add_done_callback(self._filing.discard)
+
+    async def _filed(self, live: _Live, job: Job) -> None:
+        self._feed(live, on.RecordingDone(await self._parts.vault.file(job)))
+
+    def _strange(self, live: _Live, command: do.Strange) -> None:
+        self._parts.meters.strange.labels(command.state, command.event).inc()
+        log.error(
+            "the call's table has no row for this", extra={"call": live.call.id, "state": command.state, "event": command.event}
+        )
+
+    # ---- looking ------------------------------------------------------------------------------------------------
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    def held(self) -> list[Assert]:
+        """What a router that forgot everything must be told, the longest waiting first."""
+        held = [one for live in self._calls.values() if (one := live.call.held())]
+        return sorted(held, key=lambda one: (one.enqueue.entered_ms, one.call))
+
+    def states(self) -> Counter[State]:
+        """Calls by state."""
+        return Counter(live.call.state for live in self._calls.values())
+
+    def conversations(self) -> list[str]:
+        """Who is still talking, numbers masked: for the log of a drain."""
+        calls = [live.call for live in self._calls.values()]
+        return [f"{call.id} {mask(call.person.calling)}" for call in calls if call.state in HOLD]
+
+    async def empty(self) -> None:
+        """Wait until no call is left, recordings included."""
+        await self._empty.wait()

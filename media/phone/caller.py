@@ -133,7 +133,9 @@ class Caller:
         if result == "refused" and not plan.expect:
             return f"{over.status} {over.reason}: " + _ADVICE.get(over.status, "see the log of the edge (STATE/log)")
         if result == "talked" and plan.hangup_by == "agent" and over.by != "them":
-            return f"the agent did not hang up within {GRACE_S:.0f} s (a simulated seat does with --hangup-on '#' or --hangup-after)"
+            return (
+                f"the agent did not hang up within {GRACE_S:.0f} s (a simulated seat does with --hangup-on '#' or --hangup-after)"
+            )
         return ""
 
     def _ms(self, at: float) -> int:

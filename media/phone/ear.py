@@ -1,8 +1,8 @@
 """When does a caller hear a person? When loud audio comes that is in none of the published prompts or hold music.
 
-The media server pairs caller and agent without a word of SIP to the caller, so the audio is all there is to go by. rtpengine plays
-published A-law files unchanged, byte for byte, so eight bytes (1 ms) of a played packet are found in a sorted index of all such runs
-in all published files; audio of a person is not (docs/adr/0801). Costs 20 us a loud packet, nothing for silence.
+The media server pairs caller and agent without a word of SIP to the caller, so the audio is all there is to go by. rtpengine
+plays published A-law files unchanged, byte for byte, so eight bytes (1 ms) of a played packet are found in a sorted index of all
+such runs in all published files; audio of a person is not (docs/adr/0802). Costs 12 us a loud packet, nothing for silence.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from media.phone.listener import LOUD, loudness
+from ops import audio
 
 _RUN = 8  # bytes compared: one uint64
 _PROBES = (0, 37, 74, 111, 148)  # where in a packet runs are taken from
@@ -20,22 +22,18 @@ _NEEDED, _WINDOW = 8, 25  # loud unknown packets wanted among so many: 160 ms of
 _QUIET_RUN = 0x20  # a run with nothing louder is found everywhere and proves nothing
 
 
-class BadAudio(ValueError):
-    """A published file cannot be read; the text says which and why."""
-
-
 class Published:
     """Index of published audio. Built once a process; 8 bytes a sample."""
 
     def __init__(self, files: Iterable[bytes] = ()) -> None:
         """`files`: raw A-law of each file."""
-        runs = [_runs(audio) for audio in files if len(audio) >= _RUN]
+        runs = [_runs(alaw) for alaw in files if len(alaw) >= _RUN]
         self._runs = np.unique(np.concatenate(runs)) if runs else np.zeros(0, np.uint64)
 
     @classmethod
     def folder(cls, folder: Path) -> Published:
         """All `.au` files below a folder. Raises BadAudio for one that is no A-law .au."""
-        return cls(read_au(path) for path in sorted(folder.rglob("*.au")))
+        return cls(audio.encode_alaw(audio.read_au(path)) for path in sorted(folder.rglob("*.au")))
 
     def has(self, payload: bytes) -> bool:
         """Some run of this packet that is not quiet is published."""
@@ -73,16 +71,7 @@ class Ear:
         return self.heard_at is not None
 
 
-def read_au(path: Path) -> bytes:
-    """The A-law bytes of an 8 kHz mono `.au` file. Raises BadAudio."""
-    data = path.read_bytes()
-    words = [int.from_bytes(data[at : at + 4]) for at in range(0, 24, 4)]
-    if data[:4] != b".snd" or words[3:] != [27, 8000, 1]:
-        raise BadAudio(f"{path} is no A-law .au of 8 kHz, one channel (run 'tierline publish' again)")
-    return data[words[1] :]
-
-
-def _runs(audio: bytes) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
+def _runs(alaw: bytes) -> npt.NDArray[np.uint64]:
     """Every run of eight neighbouring bytes as a number."""
-    windows = np.lib.stride_tricks.sliding_window_view(np.frombuffer(audio, np.uint8), _RUN)
+    windows = np.lib.stride_tricks.sliding_window_view(np.frombuffer(alaw, np.uint8), _RUN)
     return np.ascontiguousarray(windows).view(np.uint64).reshape(-1)

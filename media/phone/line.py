@@ -18,6 +18,7 @@ from enum import Enum
 from typing import Any
 
 from media.phone import sdp
+from media.phone.packet import EVENTS
 from media.phone.rtp import RtpPort, Sink, Ticker
 from media.ua import api
 from ops.clock import SystemClock
@@ -212,7 +213,9 @@ class Phone:
         """The clock of lines: the loop's, seconds."""
         return asyncio.get_running_loop().time()
 
-    def call(self, target: str, calling: str, route: str = "", timeout_s: float = 180.0, headers: tuple[tuple[str, str], ...] = ()) -> Line:
+    def call(
+        self, target: str, calling: str, route: str = "", timeout_s: float = 180.0, headers: tuple[tuple[str, str], ...] = ()
+    ) -> Line:
         """Call `target` (a SIP URI) as the number `calling`; `route`: next hop as a SIP URI."""
         leg = api.Leg(CallId(uuid7(self._clock.now_ms())), LegId("a"))
         line = self._add(Line(self, leg, State.CALLING, self._open()))
@@ -225,7 +228,7 @@ class Phone:
         """Hand a command to the endpoint."""
         self._agent.do(command)
 
-    def describe(self, port: RtpPort | None, version: int, direction: str = "sendrecv", event_type: int = sdp.EVENTS) -> bytes:
+    def describe(self, port: RtpPort | None, version: int, direction: str = "sendrecv", event_type: int = EVENTS) -> bytes:
         """Our SDP for a line's port, or for the common sink."""
         number = port.port if port is not None else self._sink.port if self._sink is not None else 9
         return sdp.describe(self.address, number, version, direction, event_type)

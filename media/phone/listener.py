@@ -1,4 +1,4 @@
-"""What a phone hears: packets placed by their time stamp, one track a source, all on the time line of the call. No socket, no clock.
+"""What a phone hears: packets placed by time stamp, one track a source, all on the time line of the call. No socket, no clock.
 
 A source's first packet fixes where its time stamps lie on the time line. If they run away from the arrival (a player that
 stopped and went on, a re-paired leg) the source gets a new track; being read late is forgiven longer, for it may be this

@@ -75,7 +75,9 @@ def keys(digits: str) -> list[str]:
     """The keys and pauses of `1w2`, one by one. Raises BadPlan for what is neither."""
     wrong = set(digits.upper()) - set(DIGITS) - {PAUSE.upper()}
     if wrong:
-        raise BadPlan(f"digits: {''.join(sorted(wrong))!r} is no key; write keys out of {DIGITS} and {PAUSE} for a pause of {PAUSE_S} s")
+        raise BadPlan(
+            f"digits: {''.join(sorted(wrong))!r} is no key; write keys out of {DIGITS} and {PAUSE} for a pause of {PAUSE_S} s"
+        )
     return [PAUSE if key in (PAUSE, PAUSE.upper()) else key.upper() for key in digits]
 
 

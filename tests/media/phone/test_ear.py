@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from media.phone.ear import BadAudio, Ear, Published, read_au
+from media.phone.ear import Ear, Published
 from media.phone.packet import FRAME, SILENCE
+from ops.audio import BadAudio
 
 PROMPT = random.Random(1).randbytes(8000)
 MUSIC = random.Random(2).randbytes(8123)
@@ -60,7 +61,6 @@ def test_published_folder_is_read(tmp_path: Path) -> None:
     (tmp_path / "zh").mkdir()
     (tmp_path / "zh" / "hello.au").write_bytes(au(PROMPT))
     (tmp_path / "music.au").write_bytes(au(MUSIC))
-    assert read_au(tmp_path / "music.au") == MUSIC
     ear = Ear(Published.folder(tmp_path))
     assert listen(ear, PROMPT + MUSIC) is None
     assert listen(ear, PERSON) is not None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,7 +27,12 @@ def test_event_type_of_the_other_side_is_taken() -> None:
 
 @pytest.mark.parametrize(
     ("theirs", "ours", "listens"),
-    [("sendrecv", "sendrecv", True), ("sendonly", "recvonly", False), ("recvonly", "sendonly", True), ("inactive", "inactive", False)],
+    [
+        ("sendrecv", "sendrecv", True),
+        ("sendonly", "recvonly", False),
+        ("recvonly", "sendonly", True),
+        ("inactive", "inactive", False),
+    ],
 )
 def test_hold_is_answered(theirs: str, ours: str, listens: bool) -> None:
     """Each direction gets its counterpart, and a side that holds us is not sent to (RFC 3264 §6.1)."""
@@ -60,7 +67,5 @@ def test_unusable_sdp_says_why(bad: bytes, why: str) -> None:
 @given(st.binary(max_size=200), st.integers(0, len(GOOD)))
 def test_any_bytes_are_read_or_refused(junk: bytes, at: int) -> None:
     """Junk inside an SDP never raises anything but BadSdp."""
-    try:
+    with contextlib.suppress(BadSdp):
         assert 0 <= read(GOOD[:at] + junk + GOOD[at:]).event_type < 128
-    except BadSdp:
-        pass

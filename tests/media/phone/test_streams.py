@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import pytest
@@ -56,7 +57,8 @@ def test_quiet_is_silence_or_nothing() -> None:
 
 def test_keys_are_heard_once_each_and_in_order() -> None:
     """Every pressed key is told once, though its end goes out three times."""
-    talker, listener, got = Talker(), Listener(), []
+    talker, listener = Talker(), Listener()
+    got: list[str] = []
     listener.on_key = got.append
     talker.press("1223*#")
     for n in range(80):
@@ -67,7 +69,7 @@ def test_keys_are_heard_once_each_and_in_order() -> None:
 
 
 def test_key_packets_follow_the_rfc() -> None:
-    """One key: one time stamp, growing duration, marker on the first, three ends; the sound goes on in time behind it (RFC 4733)."""
+    """One key: one time stamp, growing duration, marker on the first, three ends; the sound goes on in time (RFC 4733)."""
     talker = Talker()
     before = unpack(talker.tick()[0])
     talker.press("5")
@@ -81,7 +83,7 @@ def test_key_packets_follow_the_rfc() -> None:
     assert [e.samples for e in events if e] == [160, 320, 480, 640, 800, 960, 1120, 1280, 1280, 1280]
     assert [e.end for e in events if e] == [False] * 7 + [True] * 3
     assert after.at == before.at + FRAME * 12
-    assert [(b.seq - a.seq) & 0xFFFF for a, b in zip(packets, packets[1:], strict=False)] == [1] * (len(packets) - 1)
+    assert [(b.seq - a.seq) & 0xFFFF for a, b in itertools.pairwise(packets)] == [1] * (len(packets) - 1)
 
 
 def test_a_wrong_key_is_refused() -> None:

@@ -1,0 +1,128 @@
+"""Lean load processes for the call bench: callers, or seats, on our own user agent and without audio.
+
+`python -m tests.bench.load SPEC.json`: reads what to do, prints `ready`, starts on the line `go`, writes its records as JSON to
+spec["out"] and prints `done`. Times in records are nanoseconds of the machine's monotonic clock, which all processes share.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from media.phone.network import Network
+
+from media.phone.line import Line, Phone
+from ops.lifecycle import tune_gc
+
+Spec = dict[str, Any]
+
+
+def seat_ends(calling: str) -> bool:
+    """Callers and seats agree by the caller's last digit who hangs up."""
+    return int(calling[-1]) % 2 == 1
+
+
+async def callers(spec: Spec, go: Callable[[], Awaitable[None]]) -> list[dict[str, Any]]:
+    """`rate` calls a second for `seconds` from the trunk's address; digits by INFO right after the answer."""
+    network = await Network.open(spec["address"])
+    phone = Phone(network.agent, spec["address"])
+    records: list[dict[str, Any]] = []
+    loop = asyncio.get_running_loop()
+    tasks: list[asyncio.Task[None]] = []
+    await go()
+    begin = loop.time()
+    for number in range(int(spec["rate"] * spec["seconds"])):
+        await asyncio.sleep(max(0.0, begin + number / spec["rate"] - loop.time()))
+        record: dict[str, Any] = {"calling": f"138{number:08d}"}
+        records.append(record)
+        tasks.append(asyncio.create_task(_one_call(phone, spec, record)))
+    await asyncio.gather(*tasks)
+    phone.close()
+    await network.close()
+    return records
+
+
+async def _one_call(phone: Phone, spec: Spec, record: dict[str, Any]) -> None:
+    calling = record["calling"]
+    record["invite"] = time.monotonic_ns()
+    line = phone.call(f"sip:{spec['called']}@{spec['edge']}", calling, f"sip:{spec['edge']}", timeout_s=20)
+    if await line.answered:
+        record["answered"] = time.monotonic_ns()
+        for digit in spec["digits"]:
+            line.press(digit, by_info=True)
+        record["digits"] = time.monotonic_ns()
+        patience = spec["give_up_s"] if seat_ends(calling) else spec["call_s"]
+        await asyncio.wait([line.over], timeout=patience)
+        line.hang_up()
+    over = await line.over
+    record |= {"over": time.monotonic_ns(), "by": over.by, "status": over.status, "reason": over.reason}
+
+
+async def seats(spec: Spec, go: Callable[[], Awaitable[None]]) -> list[dict[str, Any]]:
+    """Register all seats, answer what comes until `stop`."""
+    network = await Network.open(spec["address"], transport=spec["transport"])
+    phone = Phone(network.agent, spec["address"])
+    records: list[dict[str, Any]] = []
+    tasks: set[asyncio.Task[None]] = set()
+
+    def take(line: Line) -> None:
+        record: dict[str, Any] = {"calling": line.calling, "seat": line.called, "invite": time.monotonic_ns()}
+        records.append(record)
+        task = asyncio.create_task(_one_answer(line, spec, record))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    phone.on_call = take
+    accounts = [network.account(seat["seat"], seat["password"], seat["realm"], spec["edge"]) for seat in spec["seats"]]
+    for account in accounts:
+        await account.register()
+    await go()
+    await _stdin_line()
+    if tasks:
+        await asyncio.wait(tasks, timeout=10)
+    for account in accounts:
+        await account.unregister()
+    phone.close()
+    await network.close()
+    return records
+
+
+async def _one_answer(line: Line, spec: Spec, record: dict[str, Any]) -> None:
+    line.ring()
+    await asyncio.wait([line.over], timeout=spec["answer_after_s"])
+    if not line.over.done():
+        line.answer()
+        record["answered"] = time.monotonic_ns()
+        patience = spec["talk_s"] if seat_ends(record["calling"]) else spec["give_up_s"]
+        await asyncio.wait([line.over], timeout=patience)
+        line.hang_up()
+    over = await line.over
+    record |= {"over": time.monotonic_ns(), "by": over.by, "lost": over.lost}
+
+
+async def _stdin_line() -> str:
+    return await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
+
+
+async def _go() -> None:
+    print("ready", flush=True)
+    await _stdin_line()
+    tune_gc()
+
+
+def main() -> None:
+    """Carry out one spec."""
+    spec: Spec = json.loads(Path(sys.argv[1]).read_text())
+    role = {"callers": callers, "seats": seats}[spec["role"]]
+    records = asyncio.run(role(spec, _go))
+    Path(spec["out"]).write_text(json.dumps(records))
+    print("done", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -98,7 +98,16 @@ class Ended:
     reason: str = ""  # RFC 3326 Reason header as it came
 
 
-Event = IncomingCall | Progress | Answered | Confirmed | Failed | Reoffer | Info | Ended
+@dataclass(frozen=True, slots=True)
+class Reanswered:
+    """The end of our Reinvite: 2xx with the peer's answer, or the refusal (408: none came); the dialog stays as it was then."""
+
+    leg: Leg
+    status: int
+    sdp: bytes
+
+
+Event = IncomingCall | Progress | Answered | Confirmed | Failed | Reoffer | Reanswered | Info | Ended
 
 
 # ---- commands ---------------------------------------------------------------------------------------------------
@@ -175,7 +184,15 @@ class SendInfo:
     body: bytes
 
 
-Command = Ring | Answer | Reject | Invite | Hangup | AcceptOffer | RejectOffer | SendInfo
+@dataclass(frozen=True, slots=True)
+class Reinvite:
+    """Offer anew inside the dialog; Reanswered follows. Glare (491) is repeated by the endpoint as RFC 3261 §14.1 says."""
+
+    leg: Leg
+    sdp: bytes
+
+
+Command = Ring | Answer | Reject | Invite | Hangup | AcceptOffer | RejectOffer | SendInfo | Reinvite
 Listener = Callable[[Event], None]
 
 

@@ -1,0 +1,195 @@
+"""The SIP endpoint: sockets, the clock and the loop around `media.ua.core.Core`. Implements `api.UserAgent`.
+
+Events reach the listener in order, one at a time, never from inside `do`: what `do` causes is told in the next turn of the loop.
+Message bodies and numbers are never logged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+from collections import deque
+from dataclasses import replace
+from functools import lru_cache
+
+from media.net.tcp import TcpPool
+from media.net.udp import UdpSocket
+from media.ua import api
+from media.ua.core import Core, Outputs
+from media.ua.settings import Settings
+from media.ua.wire import Hop, Packet
+from ops.clock import Clock, SystemClock
+from ops.ids import uuid7
+
+log = logging.getLogger(__name__)
+
+
+@lru_cache(maxsize=4096)
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+class Endpoint:
+    """One SIP endpoint on one port, UDP and TCP. Binds UDP at once (port 0: any free one); `start` opens it for traffic.
+
+    `bind` is where the sockets listen if that is not `settings.host`, e.g. 0.0.0.0. Raises OSError if the port is taken.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock | None = None, *, bind: str = "", tcp: bool = True) -> None:
+        self._clock: Clock = clock or SystemClock()
+        self._bind = bind or settings.host
+        self._udp = UdpSocket(self._bind, settings.port, self._datagram, self._deliver)
+        self.settings = replace(settings, port=self._udp.address[1])
+        self.core = Core(self.settings, lambda: uuid7(self._clock.now_ms()))
+        self._tcp = TcpPool(self._stream, self._tcp_broken) if tcp else None
+        self._listeners: list[api.Listener] = []
+        self._events: deque[api.Event] = deque()
+        self._delivering = self._planned = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._due: int | None = None
+        self._lookups: set[asyncio.Task[None]] = set()
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port it is reached at."""
+        return self.settings.host, self.settings.port
+
+    @property
+    def available(self) -> bool:
+        """False: OPTIONS probes and new INVITEs get 503, calls go on (drain)."""
+        return self.core.available
+
+    @available.setter
+    def available(self, value: bool) -> None:
+        self.core.available = value
+
+    async def start(self) -> None:
+        """Take and send messages from now on. Raises OSError if the TCP port is taken."""
+        if self._tcp is not None:
+            await self._tcp.start(self._bind, self.settings.port)
+        self._udp.start()
+
+    async def close(self) -> None:
+        """Close the sockets at once; calls are not ended."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for task in list(self._lookups):
+            task.cancel()
+        self._udp.close()
+        if self._tcp is not None:
+            await self._tcp.close()
+
+    # ---- api.UserAgent ------------------------------------------------------------------------------------------
+    def do(self, command: api.Command) -> None:
+        """Carry out a command now. Raises SipError for one that makes no sense in the state of its leg."""
+        if not isinstance(command, api.Invite) and not self.core.knows(command.leg):
+            log.debug("command for a leg that is over", extra={"command": type(command).__name__, "call": command.leg.call})
+            return
+        self._apply(self.core.do(self._clock.mono_ms(), command))
+        self._plan()
+
+    def listen(self, listener: api.Listener) -> None:
+        """Hand events to `listener`, too."""
+        self._listeners.append(listener)
+
+    # ---- in -----------------------------------------------------------------------------------------------------
+    def _datagram(self, data: bytes, source: tuple[str, int]) -> None:
+        self._apply(self.core.receive(self._clock.mono_ms(), data, source, "udp"))
+        self._deliver()
+
+    def _stream(self, data: bytes, source: tuple[str, int]) -> None:
+        self._apply(self.core.receive(self._clock.mono_ms(), data, source, "tcp"))
+        self._deliver()
+
+    def _tick(self) -> None:
+        self._timer = self._due = None
+        self._apply(self.core.tick(self._clock.mono_ms()))
+        self._deliver()
+
+    def _tcp_broken(self, address: tuple[str, int]) -> None:
+        self._fail(Hop("tcp", *address))
+
+    def _fail(self, hop: Hop) -> None:
+        self._apply(self.core.broken(self._clock.mono_ms(), hop))
+        self._plan()
+
+    # ---- out ----------------------------------------------------------------------------------------------------
+    def _apply(self, outputs: Outputs) -> None:
+        for packet in outputs.packets:
+            self._send(packet)
+        self._events.extend(outputs.events)
+        if outputs.deadline is not None and (self._due is None or outputs.deadline < self._due):
+            self._arm(outputs.deadline)
+
+    def _arm(self, deadline: int) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        delay = max(0, deadline - self._clock.mono_ms()) / 1000
+        self._due, self._timer = deadline, asyncio.get_running_loop().call_later(delay, self._tick)
+
+    def _send(self, packet: Packet) -> None:
+        hop = packet.hop
+        if not _is_address(hop.host):
+            task = asyncio.get_running_loop().create_task(self._look_up(packet))
+            self._lookups.add(task)
+            task.add_done_callback(self._lookups.discard)
+        elif hop.transport == "udp":
+            if not self._udp.send(packet.data, (hop.host, hop.port)):
+                asyncio.get_running_loop().call_soon(self._fail, hop)
+        elif hop.transport == "tcp" and self._tcp is not None:
+            self._send_tcp(packet, self._tcp)
+        else:
+            log.warning("no such transport here", extra={"transport": hop.transport})
+            asyncio.get_running_loop().call_soon(self._fail, hop)
+
+    def _send_tcp(self, packet: Packet, pool: TcpPool) -> None:
+        """On the connection it came on; if that is gone, to where Via points (RFC 3261 §18.2.2)."""
+        hop = packet.hop
+        if packet.back is not None and not pool.has((hop.host, hop.port)):
+            hop = packet.back
+        pool.send(packet.data, (hop.host, hop.port))
+
+    async def _look_up(self, packet: Packet) -> None:
+        """Send to a host given by name: its first address (no DNS SRV: the edge stands in front)."""
+        hop = packet.hop
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(hop.host, hop.port)
+        except OSError as error:
+            log.warning("host not found", extra={"host": hop.host, "why": str(error)})
+            self._fail(hop)
+            return
+        self._send(packet._replace(hop=hop._replace(host=str(found[0][4][0]))))
+
+    # ---- events -------------------------------------------------------------------------------------------------
+    def _plan(self) -> None:
+        if self._events and not self._delivering and not self._planned:
+            self._planned = True
+            asyncio.get_running_loop().call_soon(self._planned_delivery)
+
+    def _planned_delivery(self) -> None:
+        self._planned = False
+        self._deliver()
+
+    def _deliver(self) -> None:
+        if self._delivering:
+            return
+        self._delivering = True
+        try:
+            while self._events:
+                event = self._events.popleft()
+                for listener in self._listeners:
+                    self._tell(listener, event)
+        finally:
+            self._delivering = False
+
+    def _tell(self, listener: api.Listener, event: api.Event) -> None:
+        try:
+            listener(event)
+        except Exception:
+            self.core.count.listener_faults += 1
+            log.exception("listener failed", extra={"event": type(event).__name__, "call": event.leg.call})

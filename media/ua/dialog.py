@@ -1,0 +1,102 @@
+"""Dialogs (RFC 3261 §12): identity, CSeq both ways, route set, remote target."""
+
+from __future__ import annotations
+
+from media.ua.errors import BadHeader, SipError
+from media.ua.headers import name_addr
+from media.ua.message import Message, Request, Response
+from media.ua.uri import parse_uri
+from media.ua.wire import Draft, hop_of, is_loose
+
+Key = tuple[str, str, str]  # Call-ID, local tag, remote tag
+
+
+class Dialog:
+    """One dialog. Addresses are whole From and To values with their tags, as they stand in requests of ours."""
+
+    __slots__ = ("call_id", "key", "local", "remote", "remote_seq", "routes", "seq", "target")
+
+    def __init__(self, key: Key, local: str, remote: str, seq: int, remote_seq: int | None) -> None:
+        self.key, self.local, self.remote = key, local, remote
+        self.call_id = key[0]
+        self.seq = seq  # of our last request
+        self.remote_seq = remote_seq  # of the peer's last request, None before the first
+        self.routes: tuple[str, ...] = ()
+        self.target = ""
+
+    def next_seq(self) -> int:
+        """The CSeq number for a new request of ours."""
+        self.seq += 1
+        return self.seq
+
+    def in_order(self, request: Request) -> bool:
+        """Note the CSeq of the peer's request; False if a later one was here before (RFC 3261 §12.2.2: answer 500)."""
+        if self.remote_seq is not None and request.cseq < self.remote_seq:
+            return False
+        self.remote_seq = request.cseq
+        return True
+
+    def refresh(self, message: Message) -> None:
+        """Take the peer's new Contact (target refresh); a message without one changes nothing. Raises SipError."""
+        uri = contact_of(message)
+        if uri:
+            self.target = uri
+
+    def draft(self, method: str, cseq: int = 0) -> Draft:
+        """A request inside the dialog (RFC 3261 §12.2.1.1), CSeq counted unless given (ACK). Raises SipError."""
+        number = cseq or self.next_seq()
+        addresses = (self.local, self.remote)
+        if not self.routes:
+            return Draft(method, self.target, addresses, self.call_id, number, hop_of(parse_uri(self.target)))
+        first = name_addr(self.routes[0]).parsed
+        hop = hop_of(first)
+        if is_loose(self.routes[0]):
+            draft = Draft(method, self.target, addresses, self.call_id, number, hop)
+            draft.routes = self.routes
+            return draft
+        draft = Draft(method, str(first), addresses, self.call_id, number, hop)
+        draft.routes = (*self.routes[1:], f"<{self.target}>")
+        return draft
+
+
+def contact_of(message: Message) -> str:
+    """URI of the one Contact, "" without one. Raises SipError for one that cannot be used."""
+    contacts = message.elements("contact")
+    if not contacts:
+        return ""
+    if len(contacts) > 1 or contacts[0] == "*":
+        raise BadHeader("want exactly one Contact")
+    uri = name_addr(contacts[0]).uri
+    hop_of(parse_uri(uri))
+    return uri
+
+
+def as_server(request: Request, tag: str) -> Dialog:
+    """The dialog a request opens here (RFC 3261 §12.1.1). Raises SipError if Contact or Record-Route cannot be used."""
+    local = f"{request.get('to')};tag={tag}"
+    dialog = Dialog((request.call_id, tag, request.from_tag), local, request.get("from"), 0, request.cseq)
+    dialog.routes = _routes(request)
+    dialog.refresh(request)
+    if not dialog.target:
+        raise BadHeader("Missing Contact")
+    return dialog
+
+
+def as_client(response: Response, seq: int, sent_to: str) -> Dialog:
+    """The dialog a response to our request opens (RFC 3261 §12.1.2). `sent_to`: target in case it has no Contact."""
+    key = (response.call_id, response.from_tag, response.to_tag)
+    dialog = Dialog(key, response.get("from"), response.get("to"), seq, None)
+    dialog.routes = _routes(response)[::-1]
+    try:
+        dialog.refresh(response)
+    except SipError:
+        dialog.target = ""  # a peer that answers so is still acknowledged and ended where we called it
+    dialog.target = dialog.target or sent_to
+    return dialog
+
+
+def _routes(message: Message) -> tuple[str, ...]:
+    routes = tuple(message.elements("record-route"))
+    for route in routes:
+        hop_of(name_addr(route).parsed)
+    return routes

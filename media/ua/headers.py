@@ -1,0 +1,209 @@
+"""Header names and the shapes of header values (RFC 3261 §20, §25). Readers raise BadHeader and nothing else."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from media.ua.errors import BadHeader, UnsafeText
+from media.ua.uri import Uri, parse_uri
+
+COMPACT = {
+    "a": "accept-contact", "b": "referred-by", "c": "content-type", "d": "request-disposition", "e": "content-encoding",
+    "f": "from", "i": "call-id", "j": "reject-contact", "k": "supported", "l": "content-length", "m": "contact",
+    "n": "identity-info", "o": "event", "r": "refer-to", "s": "subject", "t": "to", "u": "allow-events", "v": "via",
+    "x": "session-expires", "y": "identity",
+}  # fmt: skip
+_USUAL = (
+    "Via From To Call-ID CSeq Contact Max-Forwards Content-Type Content-Length Route Record-Route Allow Supported Require "
+    "User-Agent Server Expires Authorization Proxy-Authorization WWW-Authenticate Proxy-Authenticate Session-Expires Min-SE "
+    "P-Asserted-Identity Privacy Reason RSeq RAck Accept Subject Date Retry-After X-Tierline-Call X-Tierline-Trunk"
+)
+_KNOWN = {name: name.lower() for name in _USUAL.split()} | {k.upper(): v for k, v in COMPACT.items()} | COMPACT
+TOKEN = re.compile(r"[A-Za-z0-9.!%*_+`'~-]+\Z")
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.S)
+_NAME_ADDR = re.compile(r'(?:"((?:[^"\\]|\\.)*)"\s*|([^<"]*))<([^<>]*)>(.*)\Z', re.S)
+_VIA = re.compile(r"SIP/2\.0/([A-Za-z0-9-]+) ([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(\d{1,5}))?((?:;.*)?)\Z", re.S | re.I)
+_AUTH = re.compile(r'([A-Za-z0-9_-]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^\s",]+)\s*(?:,\s*|\Z)')
+_UNSAFE = re.compile(r"[\r\n\0]")
+MAX_CSEQ = 2**31 - 1
+
+
+def canonical(name: str) -> str:
+    """Lower-case long form of a header name as it came, compact forms too. Raises BadHeader if it is no token."""
+    known = _KNOWN.get(name)
+    if known is not None:
+        return known
+    name = name.rstrip(" \t")
+    if not TOKEN.match(name):
+        raise BadHeader("header name is no token")
+    name = name.lower()
+    return COMPACT.get(name, name)
+
+
+def safe(value: str) -> str:
+    """The value itself. Raises UnsafeText if it would break out of its header."""
+    if _UNSAFE.search(value):
+        raise UnsafeText("CR, LF or NUL in a header value")
+    return value
+
+
+def _merge(parts: list[str], mark: str) -> list[str]:
+    """Join again what was cut inside of quotes or angle brackets."""
+    whole: list[str] = []
+    kept: list[str] = []
+    for part in parts:
+        kept.append(part)
+        text = mark.join(kept) if len(kept) > 1 else part
+        bare = _QUOTED.sub("", text) if '"' in text else text
+        if '"' in bare or bare.count("<") > bare.count(">"):
+            continue
+        whole.append(text.strip())
+        kept = []
+    return [*whole, mark.join(kept).strip()] if kept else whole
+
+
+def split_list(value: str) -> list[str]:
+    """The elements of a comma-separated value; commas in quotes or angle brackets do not part."""
+    if "," not in value:
+        return [value.strip()]
+    if '"' not in value and "<" not in value:
+        return [part.strip() for part in value.split(",")]
+    if value.count(",") > 500:  # joining again is quadratic; nobody sends that in earnest
+        raise BadHeader("too many elements")
+    return _merge(value.split(","), ",")
+
+
+def parameters(text: str) -> dict[str, str]:
+    """`;a=b;lr` as {"a": "b", "lr": ""}: names in lower case, quotes taken off, the first of equal names wins."""
+    result: dict[str, str] = {}
+    text = text.strip()
+    if not text:
+        return result
+    if text[0] != ";" or text.count(";") > 200:
+        raise BadHeader("parameters must start with a semicolon and be under 200")
+    parts = text[1:].split(";")
+    for part in _merge(parts, ";") if '"' in text else parts:
+        name, _, value = part.partition("=")
+        name = name.strip().lower()
+        if not name:
+            raise BadHeader("empty parameter")
+        result.setdefault(name, unquote(value.strip()))
+    return result
+
+
+def unquote(value: str) -> str:
+    """Take quotes and their backslashes off; other values stay."""
+    if len(value) >= 2 and value[0] == value[-1] == '"':
+        return re.sub(r"\\(.)", r"\1", value[1:-1], flags=re.S)
+    return value
+
+
+def quote(value: str) -> str:
+    """As a quoted string."""
+    return '"' + safe(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+@dataclass(frozen=True, slots=True)
+class NameAddr:
+    """`"Bob" <sip:b@h>;tag=1` in its parts."""
+
+    display: str
+    uri: str  # raw, as between the angle brackets
+    tail: str  # raw parameters, "" or from ";" on
+
+    @property
+    def parsed(self) -> Uri:
+        """The URI. Raises BadUri."""
+        return parse_uri(self.uri)
+
+    @property
+    def params(self) -> dict[str, str]:
+        """Header parameters. Raises BadHeader."""
+        return parameters(self.tail)
+
+
+def name_addr(value: str) -> NameAddr:
+    """Read a From, To, Contact, Route.. value of one element. Raises BadHeader."""
+    value = value.strip()
+    if "<" not in value:
+        uri, semicolon, tail = value.partition(";")
+        if not uri or " " in uri.strip() or '"' in uri:
+            raise BadHeader("no address")
+        return NameAddr("", uri.strip(), semicolon + tail)
+    found = _NAME_ADDR.match(value)
+    if found is None:
+        raise BadHeader("no address in angle brackets")
+    quoted, plain, uri, tail = found.groups()
+    tail = tail.strip()
+    if not uri or (tail and tail[0] != ";"):
+        raise BadHeader("empty address, or text after it")
+    display = (plain or "").strip() if quoted is None else unquote(f'"{quoted}"')
+    return NameAddr(display, uri.strip(), tail)
+
+
+@dataclass(frozen=True, slots=True)
+class Via:
+    """One Via element."""
+
+    transport: str  # lower case
+    host: str
+    port: int  # 0: not given
+    tail: str  # raw parameters
+    params: dict[str, str]
+
+    @property
+    def branch(self) -> str:
+        """The branch, "" if there is none (RFC 2543)."""
+        return self.params.get("branch", "")
+
+    @property
+    def sent_by(self) -> str:
+        """host:port as one word, for comparing."""
+        return f"{self.host.lower()}:{self.port or 5060}"
+
+
+def via(value: str) -> Via:
+    """Read one Via element; white space where RFC 3261 allows it. Raises BadHeader."""
+    found = _VIA.match(value)
+    if found is None:
+        words = " ".join(value.split()).replace(" /", "/").replace("/ ", "/").replace(" :", ":").replace(": ", ":")
+        found = _VIA.match(words.replace(" ;", ";"))
+    if found is None:
+        raise BadHeader("Via cannot be read")
+    transport, host, port, tail = found.groups()
+    if port and not 0 < int(port) < 65536:
+        raise BadHeader("Via port out of range")
+    return Via(transport.lower(), host, int(port or 0), tail, parameters(tail))
+
+
+def cseq(value: str) -> tuple[int, str]:
+    """Read a CSeq: number and method. Raises BadHeader."""
+    words = value.split()
+    if len(words) != 2 or not words[0].isascii() or not words[0].isdigit() or len(words[0]) > 10 or not TOKEN.match(words[1]):
+        raise BadHeader("CSeq cannot be read")
+    number = int(words[0])
+    if number > MAX_CSEQ:
+        raise BadHeader("CSeq out of range")
+    return number, words[1]
+
+
+def count(value: str, what: str, limit: int = 2**32 - 1) -> int:
+    """A whole number from 0 to `limit`. Raises BadHeader."""
+    value = value.strip()
+    if not value.isascii() or not value.isdigit() or len(value) > 10 or int(value) > limit:
+        raise BadHeader(f"{what} is no number in range")
+    return int(value)
+
+
+def auth_params(value: str) -> tuple[str, dict[str, str]]:
+    """`Digest realm="x", qop=auth` -> ("digest", {"realm": "x", "qop": "auth"}). Raises BadHeader."""
+    scheme, _, rest = value.strip().partition(" ")
+    rest, result, at = rest.strip(), dict[str, str](), 0
+    while at < len(rest):
+        found = _AUTH.match(rest, at)
+        if found is None:
+            raise BadHeader("authentication parameters cannot be read")
+        result.setdefault(found[1].lower(), unquote(found[2]))
+        at = found.end()
+    return scheme.lower(), result

@@ -1,0 +1,56 @@
+"""Who calls whom, as an INVITE tells it (RFC 3261, RFC 3325, RFC 3323), and the headers of the platform."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from media.ua.errors import SipError
+from media.ua.headers import name_addr
+from media.ua.message import Request
+from media.ua.uri import escape_user, parse_uri
+
+OURS = "x-tierline-"
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
+
+
+def called(request: Request) -> str:
+    """User of the Request-URI in plain text."""
+    return parse_uri(request.uri).number
+
+
+def calling(request: Request) -> str:
+    """User of P-Asserted-Identity, else of From, in plain text; "" if withheld (Privacy, anonymous)."""
+    try:
+        if request.options("privacy") & {"id", "user"} or "id" in request.get("privacy").lower().split(";"):
+            return ""
+        for value in [*request.elements("p-asserted-identity"), request.get("from")]:
+            uri = name_addr(value).parsed
+            if uri.user and uri.user.lower() != "anonymous" and uri.host.lower() != "anonymous.invalid":
+                return uri.number
+    except SipError:
+        return ""
+    return ""
+
+
+def platform_headers(request: Request) -> dict[str, str]:
+    """X-Tierline-* headers by lower-case name; the first of equal ones."""
+    found: dict[str, str] = {}
+    for name, value in request.fields:
+        if name.startswith(OURS):
+            found.setdefault(name, value)
+    return found
+
+
+def call_of(request: Request, new_call: Callable[[], str]) -> str:
+    """The call id the edge gave if it is a UUID, else a new one."""
+    given = request.get("x-tierline-call").lower()
+    return given if _UUID.match(given) else new_call()
+
+
+def from_value(caller: str, display: str, domain: str, tag: str) -> str:
+    """A From value; without a caller the anonymous one of RFC 3323 §4.1.1.3."""
+    if not caller:
+        return f'"Anonymous" <sip:anonymous@anonymous.invalid>;tag={tag}'
+    name = '"' + display.replace("\\", "\\\\").replace('"', '\\"') + '" ' if display else ""
+    return f"{name}<sip:{escape_user(caller)}@{domain}>;tag={tag}"

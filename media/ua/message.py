@@ -1,0 +1,207 @@
+"""Messages, read lazily: the head is cut into lines once, values stay the raw text they came as and are parsed when asked for.
+
+`parse` takes any bytes and never raises: what is no message comes back as `Malformed` with the fault by name, and with the message
+as far as it could be read, so that a request can be answered 400. Bytes that are no UTF-8 survive as surrogate escapes.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from media.ua import headers as h
+from media.ua.errors import BadHeader, SipError
+
+MAX_BYTES = 65_536
+MAX_HEADERS = 200
+_FOLD = re.compile(r"\r\n[ \t]+")
+_VERSION = re.compile(r"SIP/\d+\.\d+\Z", re.I)
+ONCE = ("from", "to", "call-id", "cseq", "max-forwards", "content-length", "content-type")
+Fields = list[tuple[str, str]]  # (lower-case long name, raw value) in the order they came
+
+
+class Message:
+    """What requests and responses share. `vitals` fills the slots from `via` on; before that they are empty."""
+
+    __slots__ = (
+        "_index", "body", "branch", "call_id", "cseq", "cseq_method", "fields", "from_tag", "to_tag", "top", "version",
+    )  # fmt: skip
+
+    def __init__(self, fields: Fields, body: bytes, version: str = "SIP/2.0") -> None:
+        self.fields, self.body, self.version = fields, body, version
+        self._index: dict[str, list[str]] | None = None
+        self.top: h.Via | None = None
+        self.branch = self.call_id = self.cseq_method = self.from_tag = self.to_tag = ""
+        self.cseq = 0
+
+    @property
+    def index(self) -> dict[str, list[str]]:
+        """Raw values by name, one entry a header line."""
+        index = self._index
+        if index is None:
+            index = self._index = {}
+            for name, value in self.fields:
+                if name in index:
+                    index[name].append(value)
+                else:
+                    index[name] = [value]
+        return index
+
+    def get(self, name: str) -> str:
+        """The first raw value of a header, "" if it is not there. `name` in lower case, long form."""
+        values = self.index.get(name)
+        return values[0] if values else ""
+
+    def lines(self, name: str) -> list[str]:
+        """All raw values of a header, one a line as they came."""
+        return self.index.get(name, [])
+
+    def elements(self, name: str) -> list[str]:
+        """All elements of a header that may be a list: lines and commas alike. Raises BadHeader."""
+        return [part for line in self.index.get(name, ()) for part in h.split_list(line) if part]
+
+    def options(self, name: str) -> frozenset[str]:
+        """Option tags or methods of Supported, Require, Allow..: lower case. Raises BadHeader."""
+        return frozenset(part.lower() for part in self.elements(name))
+
+    @property
+    def content_type(self) -> str:
+        """Type and subtype in lower case without parameters."""
+        return self.get("content-type").partition(";")[0].strip().lower()
+
+    def vitals(self) -> str:
+        """Read what every message needs (RFC 3261 §8.1.1) into the slots; the fault in words, "" if there is none."""
+        index = self.index
+        for name in ("via", "from", "to", "call-id", "cseq"):
+            if name not in index:
+                return f"Missing {name.title()}"
+        for name in ONCE:
+            if name in index and len(index[name]) > 1:
+                return f"More than one {name.title()}"
+        try:
+            self._read_vitals(index)
+        except SipError as error:
+            return str(error)
+        return "Empty Call-Id" if not self.call_id or " " in self.call_id else ""
+
+    def _read_vitals(self, index: dict[str, list[str]]) -> None:
+        first = index["via"][0]
+        self.top = h.via(h.split_list(first)[0] if "," in first else first)
+        self.branch = self.top.branch
+        self.call_id = index["call-id"][0]
+        self.cseq, self.cseq_method = h.cseq(index["cseq"][0])
+        self.from_tag = _tag(index["from"][0], "From")
+        self.to_tag = _tag(index["to"][0], "To")
+        if "max-forwards" in index:
+            h.count(index["max-forwards"][0], "Max-Forwards", 255)
+
+
+def _tag(value: str, name: str) -> str:
+    try:
+        address = h.name_addr(value)
+        return h.parameters(address.tail).get("tag", "") if address.tail else ""
+    except BadHeader as error:
+        raise BadHeader(f"{name}: {error}") from None
+
+
+class Request(Message):
+    """A request."""
+
+    __slots__ = ("method", "uri")
+
+    def __init__(self, method: str, uri: str, fields: Fields, body: bytes = b"", version: str = "SIP/2.0") -> None:
+        super().__init__(fields, body, version)
+        self.method, self.uri = method, uri
+
+    def vitals(self) -> str:
+        """As for every message; and the CSeq names the method."""
+        fault = super().vitals()
+        return fault or ("" if self.cseq_method == self.method else "CSeq does not name the method")
+
+
+class Response(Message):
+    """A response; its method is the CSeq's."""
+
+    __slots__ = ("reason", "status")
+
+    def __init__(self, status: int, reason: str, fields: Fields, body: bytes = b"") -> None:
+        super().__init__(fields, body)
+        self.status, self.reason = status, reason
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """Bytes that are no proper message."""
+
+    fault: str  # the kind, one word: for counting
+    detail: str  # in words, safe to send as a reason phrase
+    message: Request | Response | None = None  # as far as it could be read
+
+
+def parse(data: bytes) -> Request | Response | Malformed:
+    """One message from one datagram, or from one frame of a stream. Never raises."""
+    if len(data) > MAX_BYTES:
+        return Malformed("too_long", "Message Too Long")
+    end = data.find(b"\r\n\r\n")
+    if end < 0:
+        return Malformed("no_end", "Headers Do Not End")
+    head = data[:end].lstrip(b"\r\n").decode("utf-8", "surrogateescape")
+    if "\r\n " in head or "\r\n\t" in head:
+        head = _FOLD.sub(" ", head)
+    lines = head.split("\r\n")
+    message, fault = _start(lines[0])
+    if message is None:
+        return fault or Malformed("start_line", "Bad Start Line")
+    body = data[end + 4 :]
+    return _cut(message, _fields(message, lines), body) or fault or message
+
+
+def _start(line: str) -> tuple[Request | Response | None, Malformed | None]:
+    if line[:8].upper() == "SIP/2.0 ":
+        words = line.split(" ", 2)
+        if len(words[1]) != 3 or not words[1].isascii() or not words[1].isdigit() or not 100 <= int(words[1]) <= 699:
+            return None, Malformed("status", "Bad Status Line")
+        return Response(int(words[1]), words[2] if len(words) > 2 else "", []), None
+    words = line.split(" ")
+    if len(words) == 3 and _VERSION.match(words[2]) and h.TOKEN.match(words[0]) and words[1]:
+        return Request(words[0], words[1], [], b"", words[2].upper()), None
+    words = line.split()
+    if len(words) < 3 or not h.TOKEN.match(words[0]) or not _VERSION.match(words[-1]):
+        return None, Malformed("start_line", "Bad Start Line")
+    message = Request(words[0], words[1], [])
+    return message, Malformed("start_line", "Bad Request Line", message)
+
+
+def _fields(message: Request | Response, lines: list[str]) -> Malformed | None:
+    """Read header lines into the message; the first fault, but all lines that can be read."""
+    fault: Malformed | None = None
+    fields = message.fields
+    known = h._KNOWN
+    if len(lines) > MAX_HEADERS + 1:
+        fault = Malformed("too_many_headers", "Too Many Headers", message)
+        del lines[MAX_HEADERS + 1 :]
+    for line in lines[1:]:
+        name, colon, value = line.partition(":")
+        try:
+            if not colon or "\n" in line or "\r" in line or "\0" in line:
+                raise BadHeader("no colon, or a stray line end")
+            fields.append((known.get(name) or h.canonical(name), value.strip(" \t")))
+        except BadHeader as error:
+            fault = fault or Malformed("header_line", f"Bad Header Line: {error}", message)
+    return fault
+
+
+def _cut(message: Request | Response, fault: Malformed | None, body: bytes) -> Malformed | None:
+    """Give the message its body by Content-Length (RFC 3261 §18.3); without one, all there is."""
+    message.body = body
+    lengths = message.lines("content-length")
+    if fault is not None or not lengths:
+        return fault
+    try:
+        length = h.count(lengths[0], "Content-Length", MAX_BYTES)
+    except BadHeader as error:
+        return Malformed("content_length", f"Bad Content-Length: {error}", message)
+    if length > len(body):
+        return Malformed("content_length", "Content-Length Exceeds Message", message)
+    message.body = body[:length]
+    return None

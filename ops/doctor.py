@@ -136,7 +136,10 @@ def disk(state: Path) -> Finding:
     free = shutil.disk_usage(there).free // 1_000_000
     if free < WANTED_MB:
         return Finding(
-            "bad", "disk", f"{free} MB free for {state}", f"make room for {WANTED_MB} MB at least; an hour of recorded talk takes 60"
+            "bad",
+            "disk",
+            f"{free} MB free for {state}",
+            f"make room for {WANTED_MB} MB at least; an hour of recorded talk takes 60",
         )
     return Finding("ok", "disk", f"{free / 1000:.0f} GB free for {state}")
 

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from ops.cli import Command, CommandError
+from ops.clock import SystemClock
 from ops.config import load
 from ops.supervise import files, logs, prepare, proc, resolve
 from ops.supervise.run import Supervisor
@@ -136,9 +137,10 @@ def _down(args: argparse.Namespace) -> int:
     log = folder.log("supervisor")
     shown = log.stat().st_size if log.exists() else 0
     os.kill(leader.pid, signal.SIGTERM)
-    hurry_at = None if args.drain is None else time.monotonic() + args.drain
+    clock = SystemClock()
+    hurry_at = None if args.drain is None else clock.mono_ms() + args.drain * 1000
     while proc.same(leader):
-        if hurry_at is not None and time.monotonic() >= hurry_at:
+        if hurry_at is not None and clock.mono_ms() >= hurry_at:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(leader.pid, signal.SIGTERM)
             hurry_at = None

@@ -13,10 +13,12 @@ from collections import deque
 from dataclasses import replace
 from functools import lru_cache
 
+from media.net.registrar import RegisterRefused, Waiters, Watcher
 from media.net.tcp import TcpPool
 from media.net.udp import UdpSocket
 from media.ua import api
 from media.ua.core import Core, Outputs
+from media.ua.register import Register
 from media.ua.settings import Settings
 from media.ua.wire import Hop, Packet
 from ops.clock import Clock, SystemClock
@@ -52,6 +54,7 @@ class Endpoint:
         self._delivering = self._planned = False
         self._timer: asyncio.TimerHandle | None = None
         self._due: int | None = None
+        self._waiters = Waiters()
         self._lookups: set[asyncio.Task[None]] = set()
 
     @property
@@ -97,6 +100,29 @@ class Endpoint:
         """Hand events to `listener`, too."""
         self._listeners.append(listener)
 
+    # ---- registration -------------------------------------------------------------------------------------------
+    async def register(self, aor: str, registrar: str, credentials: api.Credentials | None = None, expires_s: int = 300) -> int:
+        """Register the SIP URI `aor` at `registrar` (a SIP URI; `settings.route` is the next hop if set) and keep it registered.
+
+        The seconds granted. Raises RegisterRefused (it is tried on until `unregister`), SipError for a URI that cannot be used.
+        """
+        change = self._waiters.expect(aor)
+        self._apply(self.core.register(self._clock.mono_ms(), Register(aor, registrar, credentials, expires_s)))
+        result = await change
+        if not result.seconds:
+            raise RegisterRefused(result.aor, result.status)
+        return result.seconds
+
+    async def unregister(self, aor: str) -> None:
+        """Take the registration of an address away; returns when the registrar answered, or did not in 32 s."""
+        change = self._waiters.expect(aor)
+        self._apply(self.core.unregister(self._clock.mono_ms(), aor))
+        await change
+
+    def watch_registrations(self, watcher: Watcher) -> None:
+        """Hear of every change of a registration."""
+        self._waiters.watch(watcher)
+
     # ---- in -----------------------------------------------------------------------------------------------------
     def _datagram(self, data: bytes, source: tuple[str, int]) -> None:
         self._apply(self.core.receive(self._clock.mono_ms(), data, source, "udp"))
@@ -123,6 +149,8 @@ class Endpoint:
         for packet in outputs.packets:
             self._send(packet)
         self._events.extend(outputs.events)
+        for change in outputs.registered:
+            self._waiters.tell(change)
         if outputs.deadline is not None and (self._due is None or outputs.deadline < self._due):
             self._arm(outputs.deadline)
 

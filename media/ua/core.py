@@ -19,6 +19,7 @@ from media.ua.errors import SipError
 from media.ua.incoming import Incoming
 from media.ua.message import Malformed, Request, Response, parse
 from media.ua.outgoing import Outgoing
+from media.ua.register import Register, Registered, Registration
 from media.ua.settings import Settings
 from media.ua.transaction import Counters, Server, merge_key, server_key
 from media.ua.usage import Usage
@@ -32,6 +33,7 @@ class Outputs:
 
     packets: list[Packet]
     events: list[api.Event]
+    registered: list[Registered]
     deadline: int | None  # when `tick` is due, ms of the same clock as `now`
 
 
@@ -41,6 +43,8 @@ class Core:
     def __init__(self, settings: Settings, new_call: Callable[[], str]) -> None:
         self.context = Context(settings, new_call)
         self.available = True  # False: OPTIONS and new INVITEs are answered 503 (drain)
+        self._registrations: dict[str, Registration] = {}
+        self._registered: list[Registered] = []
         self._commands: dict[type[api.Command], Callable[[int, Usage, api.Command], None]] = _COMMANDS
 
     @property
@@ -92,11 +96,31 @@ class Core:
     def flush(self) -> Outputs:
         """What is to be done now."""
         context = self.context
-        outputs = Outputs(context.out[:], context.events[:], context.wheel.next())
+        outputs = Outputs(context.out[:], context.events[:], self._registered[:], context.wheel.next())
         context.count.sent += len(context.out)
         context.out.clear()
         context.events.clear()
+        self._registered.clear()
         return outputs
+
+    def register(self, now: int, command: Register) -> Outputs:
+        """Register an address and keep it so; one more time for the same address takes the place of the first. Raises SipError."""
+        registration = Registration(self.context, command, self._registered.append)
+        old = self._registrations.get(command.aor)
+        if old is not None:
+            old.retire()
+        self._registrations[command.aor] = registration
+        registration.start(now)
+        return self.flush()
+
+    def unregister(self, now: int, aor: str) -> Outputs:
+        """Take a registration away; without one, say so at once."""
+        registration = self._registrations.pop(aor, None)
+        if registration is None:
+            self._registered.append(Registered(aor, 0, 200))
+        else:
+            registration.leave(now)
+        return self.flush()
 
     # ---- messages -----------------------------------------------------------------------------------------------
     def _malformed(self, bad: Malformed, source: Hop) -> None:

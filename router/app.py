@@ -1,0 +1,142 @@
+"""Wires the router: the only place that knows all of its parts."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import grpc
+from tierline.agents.v1 import agents_pb2_grpc
+from tierline.routing.v1 import routing_pb2_grpc
+
+from ops import config as configuration
+from ops import lifecycle, metrics
+from ops import log as logs
+from ops.centre import CentreConfig
+from ops.clock import Clock, SystemClock
+from router import gauges
+from router.core.errors import StoreAway
+from router.dispatch import Dispatch
+from router.metrics import TIMEOUTS
+from router.rpc.agents import AgentsService
+from router.rpc.routing import RoutingService
+from router.rpc.session import Desk
+from router.rules import rules_of, times_of
+from router.store.base import Store
+from router.store.redis import Place, RedisStore
+
+log = logging.getLogger(__name__)
+TICK_S = 0.1  # timers are served so often
+SERVE_AT_ONCE = 100  # timers a script run: keeps each run short
+GRACE_S = 2.0  # for unary calls under way when asked to stop
+# A vanished peer must not keep a session for long: HTTP/2 pings on idle streams.
+OPTIONS = (
+    ("grpc.so_reuseport", 0),
+    ("grpc.keepalive_time_ms", 5000),
+    ("grpc.keepalive_timeout_ms", 3000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 1000),
+    ("grpc.keepalive_permit_without_calls", 1),
+)
+
+
+@dataclass(slots=True)
+class Router:
+    """A running router; `port` is the one it listens on."""
+
+    config: CentreConfig
+    store: Store
+    dispatch: Dispatch
+    desk: Desk
+    server: grpc.aio.Server
+    port: int
+    tasks: list[asyncio.Task[None]]
+
+    async def close(self) -> None:
+        """End streams cleanly (nodes go to another router), then the rest."""
+        self.desk.stop.set()
+        await self.server.stop(GRACE_S)
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        await self.store.close()
+
+
+def redis_store(config: CentreConfig, name: str, clock: Clock) -> RedisStore:
+    """The store that the configuration names."""
+    return RedisStore(Place(config.redis_url, config.centre.tenant, name, times_of(config)), clock)
+
+
+async def start(config: CentreConfig, store: Store, clock: Clock, name: str, address: str) -> Router:
+    """A router on `address` (host:port, port 0 takes a free one). Raises OSError if the port is taken."""
+    holder = f"{name}-{clock.now_ms():x}-{os.getpid()}"
+    dispatch = Dispatch(holder, store.publish)
+    desk = Desk(store, dispatch, clock, config.centre.tenant, name, asyncio.Event())
+    await store.start(rules_of(config), dispatch.send)
+    await store.subscribe(holder, dispatch.receive)
+    server = grpc.aio.server(options=OPTIONS)
+    trunks = tuple(t.name for t in config.trunk)
+    routing_pb2_grpc.add_RoutingServicer_to_server(
+        RoutingService(desk, trunks, config.centre.numbers, config.centre.country), server
+    )
+    agents_pb2_grpc.add_AgentsServicer_to_server(AgentsService(desk, tuple(r.id for r in config.not_ready)), server)
+    port = _listen(server, address)
+    await server.start()
+    tasks = [
+        asyncio.create_task(_again(TICK_S, lambda: serve_timers(store, dispatch, clock)), name="timers"),
+        asyncio.create_task(_again(gauges.EVERY_S, lambda: gauges.update(store, clock)), name="gauges"),
+    ]
+    return Router(config, store, dispatch, desk, server, port, tasks)
+
+
+def _listen(server: grpc.aio.Server, address: str) -> int:
+    try:
+        return server.add_insecure_port(address)
+    except RuntimeError as error:
+        raise OSError(f"cannot listen on {address}: {error}") from error
+
+
+async def serve_timers(store: Store, dispatch: Dispatch, clock: Clock) -> None:
+    """All timers that are due."""
+    more = True
+    while more:
+        expired = await store.expire(SERVE_AT_ONCE, clock.now_ms())
+        dispatch.send(expired.effects)
+        for kind, count in (("offer", expired.offers), ("after_call", expired.after_calls), ("node", expired.nodes)):
+            TIMEOUTS.labels(kind).inc(count)
+        more = expired.more
+
+
+async def _again(every_s: float, work: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        with contextlib.suppress(StoreAway):  # told by the store itself; the next round tries again
+            await work()
+        await asyncio.sleep(every_s)
+
+
+async def serve(config: CentreConfig, index: int, stop: asyncio.Event) -> None:
+    """One instance, until `stop`."""
+    clock = SystemClock()
+    name = f"r{index + 1}"
+    address = config.router.address
+    router = await start(config, redis_store(config, name, clock), clock, name, f"{address}:{config.ports.router + index}")
+    runner = await metrics.serve(address, config.ports.router_metrics + index)
+    log.info("router serves", extra={"port": router.port})
+    await stop.wait()
+    await router.close()
+    await runner.cleanup()
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """python -m router --config FILE --index N."""
+    parser = argparse.ArgumentParser(prog="python -m router", description="A router of a Tierline centre.")
+    parser.add_argument("--config", required=True, help="configuration of the centre: TOML or STATE/centre.json")
+    parser.add_argument("--index", type=int, default=0, help="which instance, from 0")
+    asked = parser.parse_args(argv)
+    logs.setup(f"router{asked.index + 1}")
+    config = configuration.load(asked.config)
+    lifecycle.run(lambda stop: serve(config, asked.index, stop))

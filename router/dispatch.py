@@ -1,0 +1,77 @@
+"""Effects to media nodes: by a stream that this router holds, or through Redis to the router that holds it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from tierline.routing.v1 import routing_pb2 as pb
+
+from router.core.events import ASKER, Effect, ToNode
+from router.frames import to_wire
+
+log = logging.getLogger(__name__)
+
+
+class Stream(Protocol):
+    """The session of one media node."""
+
+    def push(self, frame: pb.RouterFrame) -> None:
+        """Send it, with what else goes out in this turn of the loop."""
+
+    def replaced(self) -> None:
+        """The node has a newer session: end this one."""
+
+
+class Dispatch:
+    """`holder` is this router's id, new for each process; `publish(holder, payload)` reaches another router."""
+
+    def __init__(self, holder: str, publish: Callable[[str, bytes], None]) -> None:
+        self.holder = holder
+        self._publish = publish
+        self._streams: dict[str, Stream] = {}
+
+    def attach(self, node: str, stream: Stream) -> None:
+        """The node's frames go to `stream` from now on."""
+        old = self._streams.get(node)
+        self._streams[node] = stream
+        if old is not None and old is not stream:
+            old.replaced()
+
+    def detach(self, node: str, stream: Stream) -> None:
+        """The stream is gone; harmless if a newer one took its place."""
+        if self._streams.get(node) is stream:
+            del self._streams[node]
+
+    @property
+    def sessions(self) -> int:
+        """Streams held here."""
+        return len(self._streams)
+
+    def send(self, effects: Iterable[Effect], asker: Stream | None = None) -> None:
+        """Deliver all frames among the effects."""
+        for effect in effects:
+            if isinstance(effect, ToNode):
+                self._send(effect, asker)
+
+    def _send(self, effect: ToNode, asker: Stream | None) -> None:
+        frame = to_wire(effect.frame)
+        if effect.holder == ASKER and asker is not None:
+            asker.push(frame)
+        elif effect.holder in (ASKER, self.holder):
+            self._local(effect.node, frame)
+        else:
+            self._publish(effect.holder, effect.node.encode() + b"\n" + frame.SerializeToString())
+
+    def _local(self, node: str, frame: pb.RouterFrame) -> None:
+        stream = self._streams.get(node)
+        if stream is None:  # it is between two streams and will assert its calls
+            log.info("no stream for a frame", extra={"node": node, "frame": frame.WhichOneof("body")})
+            return
+        stream.push(frame)
+
+    def receive(self, payload: bytes) -> None:
+        """A frame that another router handed over."""
+        node, _, data = payload.partition(b"\n")
+        self._local(node.decode(), pb.RouterFrame.FromString(data))

@@ -1,0 +1,40 @@
+"""Gauges of the centre's lines and nodes, read from the store now and then."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from ops.clock import Clock
+from router.core.errors import StoreAway
+from router.core.events import NodeSeen
+from router.metrics import NODES, OLDEST, READY, STORE_UP, TALKING, WAITING
+from router.store.base import Store
+
+EVERY_S = 2.0
+SILENT_MS = 10_000
+
+
+def state_of(node: NodeSeen, now_ms: int) -> str:
+    """live, draining or lost."""
+    if not node.holder or now_ms - node.seen_ms > SILENT_MS:
+        return "lost"
+    return "draining" if node.draining else "live"
+
+
+async def update(store: Store, clock: Clock) -> None:
+    """Set them all. Raises StoreAway after saying so in STORE_UP."""
+    try:
+        queues, nodes = await store.queues(), await store.nodes()
+    except StoreAway:
+        STORE_UP.set(0)
+        raise
+    STORE_UP.set(1)
+    now = clock.now_ms()
+    for q in queues:
+        WAITING.labels(q.queue).set(q.waiting)
+        READY.labels(q.queue).set(q.ready)
+        TALKING.labels(q.queue).set(q.talking)
+        OLDEST.labels(q.queue).set(max(0, now - q.oldest_entered_ms) / 1000 if q.oldest_entered_ms else 0)
+    states = Counter(state_of(node, now) for node in nodes)
+    for state in ("live", "draining", "lost"):
+        NODES.labels(state).set(states[state])

@@ -1,0 +1,91 @@
+"""Agents: what the console asks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from tierline.agents.v1 import agents_pb2 as pb
+from tierline.agents.v1 import agents_pb2_grpc as rpc
+
+from router import frames
+from router.core.errors import BadInput
+from router.core.events import AgentSeen, Effect
+from router.rpc import validate
+from router.rpc.errors import Context, answer
+from router.rpc.session import Desk
+
+Verb = Callable[[str, int], Awaitable[list[Effect]]]
+
+
+class AgentsService(rpc.AgentsServicer):
+    """`reasons`: keys of the configured reasons for being not ready; () takes any."""
+
+    def __init__(self, desk: Desk, reasons: tuple[str, ...]) -> None:
+        self.desk = desk
+        self.reasons = reasons
+
+    async def _do(self, tenant: str, agent: str, verb: Verb) -> pb.AgentView:
+        validate.tenant(tenant, self.desk.tenant)
+        validate.name("agent", agent)
+        effects = await verb(agent, self.desk.clock.now_ms())
+        self.desk.post.send(effects)
+        return frames.agent_view(next(e for e in effects if isinstance(e, AgentSeen)))
+
+    async def Login(self, request: pb.LoginRequest, context: Context) -> pb.AgentView:
+        """See agents.proto."""
+
+        def verb(agent: str, now: int) -> Awaitable[list[Effect]]:
+            seat = validate.name("seat", request.seat)
+            return self.desk.store.login(agent, seat, validate.skills(request.skills), now)
+
+        return await answer(context, self._do(request.tenant, request.agent, verb))
+
+    async def Logout(self, request: pb.AgentRequest, context: Context) -> pb.AgentView:
+        """See agents.proto."""
+        return await answer(context, self._do(request.tenant, request.agent, self.desk.store.logout))
+
+    async def SetReady(self, request: pb.AgentRequest, context: Context) -> pb.AgentView:
+        """See agents.proto."""
+        return await answer(context, self._do(request.tenant, request.agent, self.desk.store.ready))
+
+    async def SetNotReady(self, request: pb.NotReadyRequest, context: Context) -> pb.AgentView:
+        """See agents.proto."""
+
+        def verb(agent: str, now: int) -> Awaitable[list[Effect]]:
+            if request.reason:
+                validate.name("reason", request.reason)
+            if request.reason and self.reasons and request.reason not in self.reasons:
+                raise BadInput("reason", f"want one of {', '.join(self.reasons)}")
+            return self.desk.store.not_ready(agent, request.reason, now)
+
+        return await answer(context, self._do(request.tenant, request.agent, verb))
+
+    async def EndAfterCall(self, request: pb.AgentRequest, context: Context) -> pb.AgentView:
+        """See agents.proto."""
+        return await answer(context, self._do(request.tenant, request.agent, self.desk.store.end_after_call))
+
+    async def GetAgent(self, request: pb.AgentRequest, context: Context) -> pb.AgentView:
+        """See agents.proto."""
+        return await answer(context, self._do(request.tenant, request.agent, self.desk.store.agent))
+
+    async def GetBoard(self, request: pb.BoardRequest, context: Context) -> pb.Board:
+        """See agents.proto."""
+        return await answer(context, self._board(request))
+
+    async def _board(self, request: pb.BoardRequest) -> pb.Board:
+        validate.tenant(request.tenant, self.desk.tenant)
+        store = self.desk.store
+        queues, agents = await asyncio.gather(store.queues(), store.agents(tuple(request.agents)))
+        wanted = set(request.queues)
+        return pb.Board(
+            queues=(
+                pb.QueueView(
+                    queue=q.queue, waiting=q.waiting, oldest_entered_ms=q.oldest_entered_ms, ready=q.ready, talking=q.talking
+                )
+                for q in queues
+                if not wanted or q.queue in wanted
+            ),
+            agents=map(frames.agent_view, agents),
+            now_ms=self.desk.clock.now_ms(),
+        )

@@ -1,0 +1,15 @@
+-- hello: a media node opens a session.
+-- ARGV[4] node, [5] uri, [6] epoch, [7] draining, [8] calls, [9] holder (the router with the stream).
+-- Returns {session, effects}. Facts: with a newer epoch, the end of the calls of the process before (call_ended, ...).
+--@include all
+local node, epoch = ARGV[4], tonumber(ARGV[6])
+local key = P .. 'node:' .. node
+local known = tonumber(redis.call('HGET', key, 'epoch') or 0)
+if epoch < known then return R.refuse('EPOCH', known) end
+local session = redis.call('HINCRBY', key, 'sess', 1)
+redis.call('HSET', key, 'uri', ARGV[5], 'epoch', epoch, 'draining', ARGV[7], 'calls', ARGV[8], 'holder', ARGV[9])
+redis.call('HSET', key, 'seen', NOW, 'routed', 0, 'lost', 0)
+redis.call('SADD', P .. 'nodes', node)
+redis.call('ZADD', DUE, NOW + TIMES.lost_ms, 'n:' .. node, NOW + TIMES.lost_ms, 's:' .. node)
+if known > 0 and epoch > known then R.lose_calls(node) end
+return {session, R.done()}

@@ -1,0 +1,4 @@
+--@include base
+--@include agents
+--@include calls
+--@include enter

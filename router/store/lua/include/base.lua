@@ -1,0 +1,163 @@
+-- Every script begins here: what all share, rows kept once per run, facts, effects.
+--
+-- Contract of all scripts: KEYS[1] is the fact stream "{tenant}:facts"; every other key starts with "{tenant}:r:" and so has the
+-- hash tag of KEYS[1] (docs/adr/0202). ARGV[1] now (UTC ms), ARGV[2] source of facts ("router:<name>"), ARGV[3] the media node
+-- whose stream asks ("" if none). Refusals are error replies "TL <CODE> <text>", codes of router/core/errors.py.
+--
+-- A script validates, then changes rows (tables of this run: one per entity, so nothing is seen in two versions) and indexes,
+-- and ends with R.done(), which writes the rows and answers the effects.
+-- AGENT, CALL (tables of router/core), TIMES and SPAN stand before this text (store/scripts.py renders them).
+local NOW, SOURCE, ASKER = tonumber(ARGV[1]), ARGV[2], ARGV[3]
+local FACTS = KEYS[1]
+local TENANT = string.match(FACTS, '^{(.-)}')
+local P = '{' .. TENANT .. '}:r:'
+local DUE = P .. 'due'
+local AGENT_TEXT = {'state', 'seat', 'reason', 'next', 'call', 'offer', 'skills'}
+local AGENT_NUMBER = {'since', 'idle', 'until', 'ver'}
+local CALL_TEXT = {'state', 'queue', 'offer', 'agent', 'node', 'last_offer', 'last_agent'}
+local CALL_NUMBER = {'prio', 'entered', 'answered', 'ver', 'rv', 'sess', 'expires'}
+local LIVE = {waiting = true, offered = true, talking = true}
+
+local R = {effects = {}, agents = {}, calls = {}, dirty = {}, queues = {}}
+
+function R.refuse(code, text)
+  return redis.error_reply('TL ' .. code .. ' ' .. text)
+end
+
+-- Defaults are left out of facts (proto3 JSON).
+local function opt(value)
+  if value == '' or value == 0 or value == false then return nil end
+  return value
+end
+
+local function reason_of(name)
+  if name == 'REASON_UNSPECIFIED' or name == 'SIDE_UNSPECIFIED' then return nil end
+  return opt(name)
+end
+
+function R.fact(kind, id, at, body, call, agent)
+  local fact = {id = id, at_ms = at, tenant = TENANT, source = SOURCE, call = opt(call), agent = opt(agent)}
+  fact[kind] = body
+  redis.call('XADD', FACTS, '*', 'f', cjson.encode(fact))
+end
+
+-- A frame for a media node. Holder "" is the stream that asks; without a holder nobody can be told: a node without a stream
+-- asserts its calls when it is back, and is told then.
+function R.emit(node, kind, ...)
+  local holder = ''
+  if node ~= ASKER then
+    holder = redis.call('HGET', P .. 'node:' .. node, 'holder')
+    if not holder or holder == '' then return end
+  end
+  R.effects[#R.effects + 1] = {kind, node, holder, ...}
+end
+
+local function read(key, text, number)
+  local names = {}
+  for _, name in ipairs(text) do names[#names + 1] = name end
+  for _, name in ipairs(number) do names[#names + 1] = name end
+  local got = redis.call('HMGET', key, unpack(names))
+  if not got[1] then return nil end
+  local row = {}
+  for i, name in ipairs(names) do
+    row[name] = i <= #text and (got[i] or '') or tonumber(got[i] or 0)
+  end
+  return row
+end
+
+local function write(key, row, text, number)
+  local pairs_ = {}
+  for _, name in ipairs(text) do
+    pairs_[#pairs_ + 1] = name
+    pairs_[#pairs_ + 1] = row[name]
+  end
+  for _, name in ipairs(number) do
+    pairs_[#pairs_ + 1] = name
+    pairs_[#pairs_ + 1] = row[name]
+  end
+  redis.call('HSET', key, unpack(pairs_))
+end
+
+function R.agent_load(id)
+  local row = R.agents[id]
+  if not row then
+    row = read(P .. 'agent:' .. id, AGENT_TEXT, AGENT_NUMBER)
+    if not row then return nil end
+    row.id, row.lined = id, row.state == 'ready'
+    R.agents[id] = row
+  end
+  return row
+end
+
+function R.agent_new(id, state)
+  local row = {id = id, state = state, seat = '', reason = '', next = '', call = '', offer = '', skills = ''}
+  row.since, row.idle, row['until'], row.ver = NOW, NOW, 0, 0
+  R.agents[id] = row
+  redis.call('SADD', P .. 'agents', id)
+  return row
+end
+
+function R.call_load(id)
+  local row = R.calls[id]
+  if not row then
+    row = read(P .. 'call:' .. id, CALL_TEXT, CALL_NUMBER)
+    if not row then return nil end
+    row.id, row.over = id, not LIVE[row.state]
+    R.calls[id] = row
+  end
+  return row
+end
+
+function R.call_new(id)
+  local row = {id = id, state = 'unknown', queue = '', offer = '', agent = '', node = '', last_offer = '', last_agent = ''}
+  row.prio, row.entered, row.answered, row.ver, row.rv, row.sess, row.expires = 0, 0, 0, 0, 0, 0, 0
+  R.calls[id] = row
+  return row
+end
+
+-- A configured queue, or nil.
+function R.queue(id)
+  local row = R.queues[id]
+  if not row then
+    local got = redis.call('HMGET', P .. 'queue:' .. id, 'skill', 'prio', 'ring', 'acw', 'closed')
+    if not got[1] then return nil end
+    row = {id = id, skill = got[1], prio = tonumber(got[2]), ring = tonumber(got[3]), acw = tonumber(got[4]), closed = got[5] == '1'}
+    R.queues[id] = row
+  end
+  return row
+end
+
+function R.no_queue(id)
+  if redis.call('EXISTS', P .. 'config') == 0 then return R.refuse('CONFIG', 'the store has no configuration') end
+  return R.refuse('QUEUE', id)
+end
+
+function R.touch(row)
+  R.dirty[row] = true
+end
+
+local function write_call(row)
+  local key = P .. 'call:' .. row.id
+  write(key, row, CALL_TEXT, CALL_NUMBER)
+  if row.profile then redis.call('HSET', key, 'profile', row.profile) end
+  if not LIVE[row.state] then
+    redis.call('PEXPIRE', key, TIMES.keep_ms)
+  elseif row.over then
+    redis.call('PERSIST', key)
+  end
+end
+
+function R.flush()
+  for _, row in pairs(R.calls) do
+    if R.dirty[row] then write_call(row) end
+  end
+  for _, row in pairs(R.agents) do
+    if R.dirty[row] then write(P .. 'agent:' .. row.id, row, AGENT_TEXT, AGENT_NUMBER) end
+  end
+  R.dirty = {}
+end
+
+function R.done()
+  R.flush()
+  return R.effects
+end

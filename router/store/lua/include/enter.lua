@@ -1,0 +1,107 @@
+-- A call comes into a line, and re-assertions: what the node says is so.
+
+-- Words of an Enqueue, from ARGV[4] on: call, version, queue, priority (-1: the queue's), entered_ms, profile, node, session.
+function R.enqueue_words()
+  local e = {call = ARGV[4], version = tonumber(ARGV[5]), queue = ARGV[6], prio = tonumber(ARGV[7]), entered = tonumber(ARGV[8])}
+  e.profile, e.node, e.session = ARGV[9], ARGV[10], tonumber(ARGV[11])
+  local q = R.queue(e.queue)
+  if q and e.prio < 0 then e.prio = q.prio end
+  return e, q
+end
+
+-- Into line, from wherever it was.
+function R.enter(c, e, to)
+  local why = c.queue ~= e.queue and 'REASON_UNSPECIFIED' or nil
+  R.detach(c, why, 'REASON_CALLER_LEFT', true, NOW, 'SIDE_SYSTEM')
+  c.state = to
+  R.fill(c, e)
+  R.place(c, true)
+end
+
+-- A repeat with news: version, node, priority.
+function R.refresh(c, e)
+  if c.state == 'waiting' and c.prio ~= e.prio then
+    c.prio = e.prio
+    redis.call('ZADD', P .. 'wait:' .. c.queue, R.score(c), c.id)
+  end
+  c.ver = math.max(c.ver, e.version)
+  R.held_by(c, e.node, e.session)
+end
+
+-- An offer that the node rings but we do not want: stop it, and the call waits (or is offered) as we know it.
+function R.refuse_ring(c, e, offer)
+  R.emit(e.node, 'withdraw', c.id, offer, 'REASON_EXPIRED')
+  if c.state == 'offered' then
+    R.refresh(c, e)
+    return R.repeat_offer(c)
+  end
+  if c.state == 'waiting' then
+    R.refresh(c, e)
+    return R.tell_place(c)
+  end
+  R.enter(c, e, CALL[c.state].wait)
+end
+
+-- The node rings `agent` for the call. The fact is written again under the id that the offer's own id names.
+function R.force_ring(c, e, q, offer, agent)
+  local a = R.agent_load(agent) or R.agent_new(agent, 'not_ready')
+  if c.state == 'offered' or not AGENT[a.state].ring then return R.refuse_ring(c, e, offer) end
+  local to = CALL[c.state].ring
+  R.detach(c)
+  R.fill(c, e)
+  c.state, c.offer, c.agent, c.expires = to, offer, agent, NOW + q.ring
+  local at, rv = string.match(offer, '%.(%d+)%.(%d+)$')
+  c.rv = math.max(c.rv + 1, tonumber(rv or 0))
+  at, rv = tonumber(at or NOW), tonumber(rv or c.rv)
+  local body = {queue = c.queue, offer = offer, seat = opt(a.seat), waited_ms = opt(math.max(0, at - c.entered))}
+  R.fact('offered', c.id .. ':r:' .. at .. ':' .. rv, at, body, c.id, agent)
+  a.call, a.offer = c.id, offer
+  R.agent_event(a, 'ring')
+  redis.call('ZADD', DUE, c.expires + TIMES.grace_ms, 'o:' .. c.id)
+end
+
+-- What the agent goes to after a talk that comes although it was set aside: what it had asked for, not what we had set.
+local function wish_of(a)
+  if a.seat == '' then return '' end
+  if a.state == 'logged_out' then return 'logged_out' end
+  if a.state ~= 'not_ready' then return a.next end
+  for _, reason in pairs(SEAT_REASON) do
+    if reason == a.reason then return '' end
+  end
+  return a.reason ~= 'unreachable' and 'not_ready:' .. a.reason or ''
+end
+
+-- The agent has another call by our books: the talk wins, the other goes back to its line or is given up.
+local function give_up(id)
+  local other = R.call_load(id)
+  if other and other.state == 'offered' then
+    R.close_offer(other, nil, 'REASON_AGENT_GONE', true)
+    other.state = CALL[other.state].withdrawn
+    R.place(other)
+  elseif other and other.state == 'talking' then
+    R.lose(other)
+  end
+end
+
+-- The bridge as state and fact; the fact's id is made of the node's word, as with `enqueued`.
+function R.bridge(c, a, offer, answered, event)
+  redis.call('ZREM', DUE, 'o:' .. c.id)
+  c.state, c.offer, c.agent, c.answered, c.expires = 'talking', offer, a.id, answered, 0
+  a.call, a.offer = c.id, offer
+  redis.call('HINCRBY', P .. 'talking', c.queue, 1)
+  local body = {queue = c.queue, offer = opt(offer), waited_ms = opt(math.max(0, answered - c.entered)), bridged_ms = answered}
+  R.fact('bridged', c.id .. ':r:' .. answered .. ':b', answered, body, c.id, a.id)
+  R.touch(c)
+  R.agent_event(a, event)
+end
+
+-- The node talks: true whatever our books say. e is nil for an answer to an offer that we had closed.
+function R.force_talk(c, e, offer, agent, answered)
+  if not (c.state == 'offered' and c.agent == agent) then R.detach(c, nil, 'REASON_AGENT_GONE', true, NOW, 'SIDE_SYSTEM') end
+  if e and not LIVE[c.state] then R.fill(c, e) elseif e then R.refresh(c, e) end
+  local a = R.agent_load(agent) or R.agent_new(agent, 'not_ready')
+  local other = (a.state == 'offered' or a.state == 'talking') and a.call ~= c.id and a.call or nil
+  a.next = wish_of(a)
+  R.bridge(c, a, offer, answered, 'talk')
+  if other then give_up(other) end
+end

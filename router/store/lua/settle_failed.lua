@@ -1,0 +1,20 @@
+-- settle_failed: the seat did not take the call, or the caller left while it rang.
+-- ARGV[4] call, [5] version, [6] offer, [7] reason. Returns effects: an offer if another agent is free.
+-- Facts: offer_failed, agent_changed; left_queue if the caller left; offered.
+--@include all
+local c, version, offer, reason = R.call_load(ARGV[4]), tonumber(ARGV[5]), ARGV[6], ARGV[7]
+if not c or version <= c.ver then return R.done() end
+c.ver = version
+R.touch(c)
+if c.state ~= 'offered' or c.offer ~= offer then return R.done() end
+if reason == 'REASON_CALLER_LEFT' then
+  local to = CALL[c.state].caller_left
+  R.detach(c, reason, reason, false)
+  R.over(c, to)
+else
+  local to = CALL[c.state].failed
+  R.close_offer(c, 'failed', reason, false)
+  c.state = to
+  R.place(c)
+end
+return R.done()

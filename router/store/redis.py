@@ -1,0 +1,259 @@
+"""The store in Redis: one script a verb (store/lua). Any number of routers share it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import hiredis
+
+from ops import keys as shared
+from ops.clock import Clock
+from router.core.commands import Assert, End, Enqueue, From, Hello, RouteAsk, Rules, Times
+from router.core.errors import ConfigMissing, StoreAway
+from router.core.events import AgentSeen, Decision, Effect, Expired, NodeSeen, QueueSeen
+from router.store import rows, scripts, views
+from router.store.base import Effects, OnEffects
+from router.store.keys import channel
+from router.store.mailbox import listen
+from router.store.replies import error_of, fact_body
+from router.store.wire import Wire, Word, connect
+
+log = logging.getLogger(__name__)
+RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0)
+LETTER_TRIES, LETTER_PAUSE_S = 20, 0.1
+WATCH_S = 1.0  # an answer that takes longer than this (twice at most) means that Redis hangs
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the store is and who writes."""
+
+    url: str
+    tenant: str
+    router: str  # name; source of the facts
+    times: Times
+
+
+class RedisStore:
+    """See store/base.py for the verbs."""
+
+    def __init__(self, place: Place, clock: Clock) -> None:
+        self.place = place
+        self.clock = clock
+        self.connected = asyncio.Event()
+        self._scripts = scripts.load(place.times)
+        self._facts = shared.facts(place.tenant)
+        self._source = f"router:{place.router}"
+        self._wire: Wire | None = None
+        self._letters: set[asyncio.Task[None]] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._rules: Rules | None = None
+        self._on_effects: OnEffects = lambda _: None
+
+    async def start(self, rules: Rules, on_effects: OnEffects) -> None:
+        """Connect in the background, again and again."""
+        self._rules, self._on_effects = rules, on_effects
+        self._tasks.append(asyncio.create_task(self._keep_connected(), name="redis"))
+
+    async def close(self) -> None:
+        """Drop the connections."""
+        for task in (*self._tasks, *self._letters):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._wire is not None:
+            self._wire.abort()
+            await self._wire.lost.wait()
+
+    async def _keep_connected(self) -> None:
+        tries = 0
+        while True:
+            try:
+                wire = await self._open()
+                tries = 0
+                await self._watch(wire)
+            except (OSError, StoreAway) as error:
+                log.warning("store away", extra={"why": str(error), "tries": tries})
+            self._wire = None
+            self.connected.clear()
+            await asyncio.sleep(RETRY_S[min(tries, len(RETRY_S) - 1)])
+            tries += 1
+
+    async def _open(self) -> Wire:
+        """A connection with all scripts and the rules in place; only then do verbs use it."""
+        wire = await connect(self.place.url, self._on_error)
+        try:
+            async with asyncio.timeout(5):
+                await asyncio.gather(*(wire.call(("SCRIPT", "LOAD", s.text)) for s in self._scripts.values()))
+                assert self._rules is not None
+                self._on_effects(await self._sync(wire, self._rules, self.clock.now_ms()))
+        except BaseException:
+            wire.abort()
+            raise
+        self._wire = wire
+        self.connected.set()
+        log.info("store connected")
+        return wire
+
+    def _on_error(self, reply: hiredis.ReplyError) -> Exception:
+        """A store without scripts or rules, or that takes no writes, is set up again from the start."""
+        error = error_of(reply)
+        if type(error) in (StoreAway, ConfigMissing) and self._wire is not None:
+            asyncio.get_running_loop().call_soon(self._wire.abort)
+        return error
+
+    async def _watch(self, wire: Wire) -> None:
+        while not wire.lost.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(wire.lost.wait(), WATCH_S)
+            if wire.stalled():
+                wire.abort()
+        raise StoreAway("connection lost")
+
+    def _call(self, words: tuple[Word, ...], decode: Callable[[Any], Any] | None = None) -> asyncio.Future[Any]:
+        if self._wire is None:
+            future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+            future.set_exception(StoreAway("not connected"))
+            return future
+        return self._wire.call(words, decode)
+
+    def _words(self, verb: str, asker: str, now_ms: int, words: tuple[Word, ...]) -> tuple[Word, ...]:
+        return ("EVALSHA", self._scripts[verb].sha, 1, self._facts, now_ms, self._source, asker, *words)
+
+    def _verb(self, verb: str, asker: str, now_ms: int, *words: Word) -> asyncio.Future[list[Effect]]:
+        return self._call(self._words(verb, asker, now_ms, words), self._effects)
+
+    def _effects(self, reply: Any) -> list[Effect]:
+        return rows.effects(reply)
+
+    def login(self, agent: str, seat: str, skills: Sequence[tuple[str, int]], now_ms: int) -> Effects:
+        """At a seat."""
+        return self._verb("login", "", now_ms, agent, seat, rows.skills_text(skills))
+
+    def logout(self, agent: str, now_ms: int) -> Effects:
+        """Gone."""
+        return self._verb("logout", "", now_ms, agent)
+
+    def ready(self, agent: str, now_ms: int) -> Effects:
+        """Can take a call."""
+        return self._verb("ready", "", now_ms, agent)
+
+    def not_ready(self, agent: str, reason: str, now_ms: int) -> Effects:
+        """Cannot."""
+        return self._verb("not_ready", "", now_ms, agent, reason)
+
+    def end_after_call(self, agent: str, now_ms: int) -> Effects:
+        """Done with after-call work."""
+        return self._verb("end_after_call", "", now_ms, agent)
+
+    def agent(self, agent: str, now_ms: int) -> Effects:
+        """As it is."""
+        return self._verb("agent", "", now_ms, agent)
+
+    def enqueue(self, by: From, what: Enqueue, now_ms: int) -> Effects:
+        """Into a line."""
+        return self._verb("enqueue", by.node, now_ms, *_enqueue_words(by, what))
+
+    def settle_answered(self, by: From, call: str, version: int, offer: str, answered_ms: int, now_ms: int) -> Effects:
+        """Bridged."""
+        return self._verb("settle_answered", by.node, now_ms, call, version, offer, answered_ms)
+
+    def settle_failed(self, by: From, call: str, version: int, offer: str, reason: str, now_ms: int) -> Effects:
+        """Not bridged."""
+        return self._verb("settle_failed", by.node, now_ms, call, version, offer, reason)
+
+    def cancel(self, by: From, call: str, version: int, reason: str, now_ms: int) -> Effects:
+        """The caller left the line."""
+        return self._verb("cancel", by.node, now_ms, call, version, reason)
+
+    def end(self, by: From, what: End, now_ms: int) -> Effects:
+        """Over."""
+        return self._verb("end", by.node, now_ms, what.call, what.version, what.reason, what.side, what.ended_ms)
+
+    def assert_(self, by: From, what: Assert, now_ms: int) -> Effects:
+        """The node's truth."""
+        words = (*_enqueue_words(by, what.enqueue), what.offer, what.agent, what.since_ms, what.state)
+        return self._verb("assert", by.node, now_ms, *words)
+
+    def hello(self, what: Hello, now_ms: int) -> Awaitable[tuple[int, list[Effect]]]:
+        """A node's session begins."""
+        words = (what.node, what.uri, what.epoch, int(what.draining), what.calls, what.holder)
+        return self._call(self._words("hello", what.node, now_ms, words), lambda r: (r[0], rows.effects(r[1])))
+
+    def heartbeat(self, by: From, draining: bool, calls: int, now_ms: int) -> Effects:
+        """A node lives."""
+        return self._verb("heartbeat", by.node, now_ms, by.node, by.session, int(draining), calls)
+
+    def expire(self, limit: int, now_ms: int) -> Awaitable[Expired]:
+        """Serve timers."""
+
+        def decode(reply: Any) -> Expired:
+            offers, after_calls, nodes, served, effects = reply
+            return Expired(tuple(rows.effects(effects)), offers, after_calls, nodes, served >= limit)
+
+        return self._call(self._words("expire", "", now_ms, (limit,)), decode)
+
+    async def sync_config(self, rules: Rules, now_ms: int) -> list[Effect]:
+        """Queues and blacklist; also after every reconnect."""
+        self._rules = rules
+        if self._wire is None:
+            raise StoreAway("not connected")
+        return await self._sync(self._wire, rules, now_ms)
+
+    async def _sync(self, wire: Wire, rules: Rules, now_ms: int) -> list[Effect]:
+        queues = [w for q in rules.queues for w in (q.id, q.skill, q.priority, q.ring_ms, q.after_ms)]
+        black = [w for entry in rules.blacklist for w in entry]
+        words = (rules.generation, rules.digest, len(rules.queues), *queues, *black)
+        generation, digest, effects = await wire.call(self._words("sync_config", "", now_ms, words))
+        if digest.decode() != rules.digest:
+            log.warning("the store has a newer configuration", extra={"ours": rules.generation, "store": generation})
+        return rows.effects(effects)
+
+    def route(self, ask: RouteAsk, now_ms: int) -> Awaitable[Decision]:
+        """Where a call goes."""
+        words = (ask.call, ask.refused, fact_body(ask), *ask.listed_as)
+        return self._call(self._words("route", "", now_ms, words), lambda r: Decision(*(rows.text(w) for w in r)))
+
+    async def queues(self) -> list[QueueSeen]:
+        """All lines."""
+        return await views.queues(self._call, self.place.tenant)
+
+    async def agents(self, only: Sequence[str] = ()) -> list[AgentSeen]:
+        """Agents with their calls."""
+        return await views.agents(self._call, self.place.tenant, only)
+
+    async def nodes(self) -> list[NodeSeen]:
+        """All media nodes."""
+        return await views.nodes(self._call, self.place.tenant)
+
+    def publish(self, holder: str, payload: bytes) -> None:
+        """Hand a frame to another router."""
+        task = asyncio.create_task(self._publish(holder, payload))
+        self._letters.add(task)
+        task.add_done_callback(self._letters.discard)
+
+    async def _publish(self, holder: str, payload: bytes) -> None:
+        """The other one may be between two connections: try for a while."""
+        for _ in range(LETTER_TRIES):
+            try:
+                if await self._call(("PUBLISH", channel(self.place.tenant, holder), payload)):
+                    return
+            except StoreAway as error:
+                log.warning("frame for another router lost", extra={"why": str(error)})
+                return
+            await asyncio.sleep(LETTER_PAUSE_S)
+        log.warning("no router takes the frame", extra={"holder": holder})
+
+    async def subscribe(self, holder: str, on_payload: Callable[[bytes], None]) -> None:
+        """Get frames from other routers."""
+        box = listen(self.place.url, channel(self.place.tenant, holder), on_payload)
+        self._tasks.append(asyncio.create_task(box, name="mailbox"))
+
+
+def _enqueue_words(by: From, what: Enqueue) -> tuple[Word, ...]:
+    head = (what.call, what.version, what.queue, what.priority, what.entered_ms)
+    return (*head, what.profile, by.node, by.session)

@@ -13,11 +13,13 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from ops.cli import Command, CommandError
 from ops.clock import SystemClock
 from ops.config import load
 from ops.supervise import files, logs, prepare, proc, resolve
+from ops.supervise.machine import State
 from ops.supervise.run import Supervisor
 from ops.supervise.services import ROOT, services
 
@@ -155,26 +157,31 @@ def _status_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _status(args: argparse.Namespace) -> int:
-    """0 when all is up, 1 when something is not, 3 when nothing runs."""
+    """0 when all is healthy, 1 when something is not, 3 when nothing runs."""
     folder = files.Folder(args.state.absolute())
     data = files.read(folder.supervisor) if files.running(folder) else {}
-    children = data.get("children", [])
-    good = bool(children) and all(child["state"] == "up" for child in children)
+    processes = {child["name"]: _process(child) for child in data.get("children", [])}
+    good = bool(processes) and all(one["state"] == State.UP.value for one in processes.values())
     if args.json:
-        print(
-            json.dumps({"state": str(folder.path), "running": bool(data), "all_up": good, "children": children}, ensure_ascii=False)
-        )
+        told = {"state": str(folder.path), "running": bool(data), "healthy": good, "processes": processes}
+        print(json.dumps(told, ensure_ascii=False))
     elif not data:
         print(f"no centre runs in {folder.path}")
     else:
-        _table(children, files.read(folder.endpoints))
+        _table(processes, files.read(folder.endpoints))
     return (0 if good else 1) if data else NOT_RUNNING
 
 
-def _table(children: list[dict[str, object]], endpoints: dict[str, object]) -> None:
+def _process(child: dict[str, Any]) -> dict[str, Any]:
+    """One child as people and programs see it; `pid` is None while there is no process."""
+    alive = child.get("pid") is not None and proc.same(proc.Leader(child["pid"], child["start"]))
+    return {name: child[name] for name in ("state", "restarts", "since_s", "told")} | {"pid": child["pid"] if alive else None}
+
+
+def _table(processes: dict[str, dict[str, Any]], endpoints: dict[str, Any]) -> None:
     print(f"{'':12}{'state':<11}{'pid':>8}{'restarts':>10}  where")
-    for child in children:
-        print(f"{child['name']:<12}{child['state']:<11}{child.get('pid', '-'):>8}{child['restarts']:>10}  {child['told']}")
+    for name, one in processes.items():
+        print(f"{name:<12}{one['state']:<11}{one['pid'] or '-':>8}{one['restarts']:>10}  {one['told']}")
     if endpoints:
         print(f"console {endpoints['console']}   passwords {endpoints['credentials']}")
 

@@ -22,7 +22,7 @@ class State(Enum):
 
     WAITING = "waiting"  # for what it needs
     STARTING = "starting"  # runs, not healthy yet
-    UP = "up"
+    UP = "healthy"
     CONDEMNED = "condemned"  # killed because it did not answer for too long
     BACKOFF = "backoff"  # dead, waits for its next try
     STOPPING = "stopping"

@@ -93,7 +93,7 @@ def test_starts_in_order_and_stops_in_stages_with_nothing_left(centre: Centre) -
     pids = centre.up()
     assert all(os.getsid(pid) == pid for pid in pids.values()), "each child leads a session of its own"
     status = centre.status()
-    assert (status.returncode, json.loads(status.stdout)["all_up"]) == (0, True)
+    assert (status.returncode, json.loads(status.stdout)["healthy"]) == (0, True)
     assert centre.end() == 0
     words = centre.words()
     assert words.index("  a ") < words.index("  b ")
@@ -111,10 +111,10 @@ def test_a_killed_child_comes_back_and_its_orphans_do_not_stay(centre: Centre) -
     assert len(old) == 4
     os.kill(first, signal.SIGKILL)
     until(lambda: centre.pids().get("a") != first, 10, "a new pid")
-    until(lambda: json.loads(centre.status().stdout)["all_up"], 10, "all up again")
+    until(lambda: json.loads(centre.status().stdout)["healthy"], 10, "all up again")
     now = [one.pid for one in centre.family()]
     assert len(now) == 4 and not set(now) & set(old)
-    assert json.loads(centre.status().stdout)["children"][0]["restarts"] == 1
+    assert json.loads(centre.status().stdout)["processes"]["a"]["restarts"] == 1
 
 
 def test_a_deaf_child_is_killed_and_started_again(centre: Centre) -> None:
@@ -191,7 +191,7 @@ def test_a_second_wish_ends_a_long_drain(centre: Centre) -> None:
     centre.up()
     assert centre.process is not None
     centre.process.send_signal(signal.SIGTERM)
-    until(lambda: json.loads(centre.status().stdout)["children"][0]["state"] == "stopping", 5, "stopping")
+    until(lambda: json.loads(centre.status().stdout)["processes"]["a"]["state"] == "stopping", 5, "stopping")
     assert centre.end() == 0
     assert centre.family() == []
 

@@ -17,7 +17,7 @@ from ops import ports as plan
 from ops.centre import Centre, CentreConfig, Ports
 from ops.supervise import proc, resolve
 from ops.supervise.services import ROOT
-from tests.kit.ports import free_block
+from tests.kit.ports import free_block, free_port
 
 
 def config(first: int = 0) -> CentreConfig:
@@ -31,7 +31,7 @@ def config(first: int = 0) -> CentreConfig:
 def held() -> Iterator[socket.socket]:
     """A UDP port of this process's own."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-        one.bind(("127.0.0.1", 0))
+        one.bind(("127.0.0.1", free_port()))
         yield one
 
 

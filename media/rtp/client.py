@@ -120,7 +120,10 @@ class RtpEngine:
             await self._do("answer", leg, fields, CARRY)
 
     async def reoffer(self, leg: Leg, sdp: bytes) -> bytes:
-        """The phone's new offer within the dialog; the SDP for our 200. Whom it hears stays as it is."""
+        """The phone's new offer within the dialog; the SDP for our 200. Whom it hears stays as it is.
+
+        rtpengine goes on sending to a phone that holds (sendonly); the phone throws it away. Park it to save that.
+        """
         phone = _read(sdp)
         async with self._turn(leg) as one:
             return await self._greet(one, phone)

@@ -16,7 +16,6 @@ from media.rtp.api import BadSdp
 MAX_BYTES = 16_384
 PROFILES = frozenset(["RTP/AVP", "RTP/AVPF"])
 STATIC = {"0": "PCMU/8000", "8": "PCMA/8000"}  # RFC 3551 §6: need no rtpmap
-VOICE = frozenset(["PCMU/8000", "PCMA/8000"])
 KEYS = "TELEPHONE-EVENT/8000"
 DIRECTIONS = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
 SESSION_KEPT = ("ice-ufrag:", "ice-pwd:", "ice-lite", "fingerprint:", "setup:")  # may stand above all streams, belong to each
@@ -105,14 +104,18 @@ def _connection(session: list[str], lines: list[str]) -> str:
 
 
 def _formats(offered: list[str], lines: list[str]) -> tuple[list[str], tuple[str, ...]]:
-    """Payload types that stay and the names of the voice codecs among them, in their order."""
+    """Payload types that stay and the names of the voice codecs among them, in their order.
+
+    Voice only under its static number: a recording knows the codec by nothing else.
+    """
     names = dict(STATIC)
     for line in lines:
         if line.startswith("a=rtpmap:"):
             number, _, name = line[9:].partition(" ")
             names[number] = name.strip().upper().removesuffix("/1")
-    kept = [number for number in offered if names.get(number) in VOICE or names.get(number) == KEYS]
-    codecs = tuple(names[number].partition("/")[0] for number in kept if names[number] in VOICE)
+    voice = [number for number in STATIC if names[number] == STATIC[number]]
+    kept = [number for number in dict.fromkeys(offered) if number in voice or names.get(number) == KEYS]
+    codecs = tuple(names[number].partition("/")[0] for number in kept if number in voice)
     if not codecs:
         raise BadSdp("neither PCMA nor PCMU is offered")
     return kept, codecs

@@ -1,0 +1,288 @@
+"""The audio client against a real rtpengine: who hears whom, always by what arrives."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from media.rtp.api import BadSdp, Digit, RtpError
+from media.rtp.client import RtpEngine, connect
+from media.ua.api import Leg
+from ops.audio import RATE, Samples, au_bytes
+from ops.ids import CallId, LegId
+from tests.kit.rtp_phone import RtpPhone, voice
+from tests.kit.rtpengine import RtpEngineProcess, audio_config
+from tests.kit.wait import until_async
+
+pytestmark = pytest.mark.real
+ALIKE = 0.95
+CALLER, AGENT, SECOND, PROMPT = voice(1), voice(2), voice(3), voice(4, 2.0)
+
+
+def leg(name: str, call: str = "019a0000-0000-7000-8000-000000000001") -> Leg:
+    return Leg(CallId(call), LegId(name))
+
+
+class House:
+    """One rtpengine, its client, and the phones of a test."""
+
+    def __init__(self, engine: RtpEngine, folder: Path) -> None:
+        self.engine, self.folder = engine, folder
+        self.phones: list[RtpPhone] = []
+
+    async def phone(self, sound: Samples, codec: str = "PCMA") -> RtpPhone:
+        phone = await RtpPhone.open(codec)
+        phone.say(sound)
+        self.phones.append(phone)
+        return phone
+
+    async def caller(self, name: str = "a", sound: Samples = CALLER, codec: str = "PCMA") -> tuple[Leg, RtpPhone]:
+        phone = await self.phone(sound, codec)
+        phone.connect(await self.engine.open_inbound(leg(name), phone.sdp()))
+        return leg(name), phone
+
+    async def agent(self, name: str = "b1", sound: Samples = AGENT, codec: str = "PCMA") -> tuple[Leg, RtpPhone]:
+        phone = await self.phone(sound, codec)
+        phone.connect(await self.engine.open_outbound(leg(name)))
+        await self.engine.answered(leg(name), phone.sdp())
+        return leg(name), phone
+
+    def prompt(self, sound: Samples = PROMPT) -> Path:
+        path = self.folder / "prompt.au"
+        path.write_bytes(au_bytes(sound))
+        return path
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    config = audio_config(tmp_path)
+    async with RtpEngineProcess(config), connect(config, 0) as engine:
+        house = House(engine, tmp_path)
+        yield house
+        for phone in house.phones:
+            phone.close()
+
+
+async def hears(phone: RtpPhone, sound: Samples) -> None:
+    """From now on the phone hears this sound."""
+    start = phone.mark()
+    await until_async(lambda: phone.likeness(sound, start) > ALIKE, 8, "the sound is heard", 0.2)
+
+
+async def hears_nobody(phone: RtpPhone, seconds: float = 0.5) -> None:
+    """Nothing reaches the phone any more."""
+    quiet = [phone.mark()]
+
+    def still() -> bool:
+        quiet.append(phone.mark())
+        return len(quiet) > seconds / 0.1 and quiet[-1] == quiet[-int(seconds / 0.1)]
+
+    await until_async(still, 8, "nothing is heard", 0.1)
+
+
+async def test_paired_legs_hear_each_other(house: House) -> None:
+    """Two legs that were opened apart hear each other after pair, and neither does before."""
+    a, caller = await house.caller()
+    b, agent = await house.agent()
+    await hears_nobody(caller)
+    await house.engine.pair(a, b)
+    await hears(caller, AGENT)
+    await hears(agent, CALLER)
+
+
+async def test_ports_stay_over_every_change_of_partner(house: House) -> None:
+    """Pair, park, pair with another and back: no port changes, so that no phone needs a re-INVITE; sounds follow."""
+    a, caller = await house.caller()
+    b, agent = await house.agent()
+    c, second = await house.agent("b2", SECOND)
+    legs = (a, b, c)
+    before = [(await house.engine.look(one)).port for one in legs]
+    await house.engine.pair(a, b)
+    await house.engine.park(a)
+    await hears_nobody(caller)
+    await hears_nobody(agent)
+    await house.engine.pair(b, c)
+    await hears(agent, SECOND)
+    await house.engine.pair(c, a)
+    await hears(caller, SECOND)
+    await hears(second, CALLER)
+    await hears_nobody(agent)
+    assert [(await house.engine.look(one)).port for one in legs] == before
+
+
+async def test_music_while_parked_and_an_agent_rings(house: House) -> None:
+    """A parked caller hears what is played, its length is told, and opening an agent's leg does not disturb it."""
+    a, caller = await house.caller()
+    length = await house.engine.play(a, house.prompt(), repeat=100)
+    assert length == len(PROMPT) * 1000 // RATE
+    await hears(caller, PROMPT)
+    start = caller.mark()
+    b, _ = await house.agent()
+    await hears(caller, PROMPT)
+    numbers = [one.sequence for one in caller.heard[start:]]
+    assert all((two - one) % 2**16 == 1 for one, two in itertools.pairwise(numbers))
+    await house.engine.stop(a)
+    await house.engine.pair(a, b)
+    await hears(caller, AGENT)
+
+
+async def test_play_replaces_what_plays(house: House) -> None:
+    """A second play stops the first one; stop silences, and again is harmless."""
+    a, caller = await house.caller()
+    await house.engine.play(a, house.prompt(), repeat=100)
+    await hears(caller, PROMPT)
+    other = house.folder / "other.au"
+    other.write_bytes(au_bytes(SECOND))
+    await house.engine.play(a, other, repeat=100)
+    await hears(caller, SECOND)
+    await house.engine.stop(a)
+    await house.engine.stop(a)
+    await hears_nobody(caller)
+
+
+async def test_play_needs_a_parked_leg_and_a_file(house: House) -> None:
+    """Playing to a paired leg, or a file that is not there or no .au, is an RtpError and not silence."""
+    a, _ = await house.caller()
+    b, _ = await house.agent()
+    with pytest.raises(RtpError):
+        await house.engine.play(a, house.folder / "missing.au")
+    broken = house.folder / "broken.au"
+    broken.write_bytes(b"no sound at all")
+    with pytest.raises(RtpError):
+        await house.engine.play(a, broken)
+    await house.engine.pair(a, b)
+    with pytest.raises(RtpError, match="not parked"):
+        await house.engine.play(a, house.prompt())
+
+
+async def test_digits_during_a_prompt(house: House) -> None:
+    """Each key is told once with its leg, on release, while a prompt plays."""
+    a, caller = await house.caller()
+    pressed: list[Digit] = []
+    house.engine.on_digit(pressed.append)
+    await house.engine.play(a, house.prompt(), repeat=100)
+    await hears(caller, PROMPT)
+    caller.press("159*0#")
+    await until_async(lambda: len(pressed) >= 6, 5, "six keys")
+    assert [one.digit for one in pressed] == list("159*0#")
+    assert {one.leg for one in pressed} == {a}
+    assert all(60 <= one.duration_ms <= 140 for one in pressed)
+
+
+async def test_alaw_and_mulaw_phones_understand_each_other(house: House) -> None:
+    """A PCMA caller and a PCMU agent hear each other, each in its own codec."""
+    a, caller = await house.caller(codec="PCMA")
+    b, agent = await house.agent(codec="PCMU")
+    await house.engine.pair(a, b)
+    await hears(caller, AGENT)
+    await hears(agent, CALLER)
+    assert {one.payload_type for one in caller.heard} == {8}
+    assert {one.payload_type for one in agent.heard} == {0}
+
+
+async def test_the_invite_offers_the_callers_codec_first(house: House) -> None:
+    """An agent's phone that takes the first codec offered takes the caller's: nothing is converted then."""
+    await house.caller(codec="PCMU")
+    offer = await house.engine.open_outbound(leg("b1"))
+    assert b" RTP/AVP 0 8 101" in offer
+
+
+async def test_hold_by_the_phone(house: House) -> None:
+    """A re-offer with sendonly is answered recvonly, sendrecv sendrecv, on the same port; the pairing stays."""
+    a, caller = await house.caller()
+    b, agent = await house.agent()
+    await house.engine.pair(a, b)
+    await hears(agent, CALLER)
+    answer = await house.engine.reoffer(b, agent.sdp("sendonly"))
+    assert b"a=recvonly" in answer
+    assert agent.connect(answer) == (await house.engine.look(b)).port
+    answer = await house.engine.reoffer(b, agent.sdp())
+    assert b"a=sendrecv" in answer
+    await hears(agent, CALLER)
+    await hears(caller, AGENT)
+
+
+async def test_closing_a_leg_leaves_the_others(house: House) -> None:
+    """Who was paired with a closed leg hears nobody, can be paired again, and the last close frees the call."""
+    a, caller = await house.caller()
+    b, _ = await house.agent()
+    await house.engine.pair(a, b)
+    await hears(caller, AGENT)
+    await house.engine.close(b)
+    await hears_nobody(caller)
+    c, second = await house.agent("b2", SECOND)
+    await house.engine.pair(a, c)
+    await hears(caller, SECOND)
+    await hears(second, CALLER)
+    await house.engine.close(a)
+    await house.engine.close(c)
+    with pytest.raises(RtpError):
+        await house.engine.look(c)
+    await house.engine.close(c)
+    await house.engine.close_call(c)
+
+
+async def test_every_verb_twice_is_harmless(house: House) -> None:
+    """Repeats, as they come after a lost answer, change nothing: ports and sounds stay."""
+    engine = house.engine
+    a, caller = await house.caller()
+    again = await engine.open_inbound(a, caller.sdp())
+    assert caller.connect(again) == (await engine.look(a)).port
+    b, agent = await house.agent()
+    await engine.answered(b, agent.sdp())
+    verbs: list[Callable[[], Awaitable[object]]] = [lambda: engine.pair(a, b), lambda: engine.record(a, "r")]
+    verbs += [lambda: engine.answered(b, agent.sdp())]
+    for verb in verbs:
+        await verb()
+        await verb()
+    await hears(caller, AGENT)
+    await hears(agent, CALLER)
+    ends: list[Callable[[], Awaitable[object]]] = [lambda: engine.stop_record(a), lambda: engine.park(a)]
+    ends += [lambda: engine.close(b), lambda: engine.close_call(a)]
+    for verb in ends:
+        await verb()
+        await verb()
+
+
+async def test_look_tells_port_and_packets(house: House) -> None:
+    """A leg whose phone speaks has packets and a time; a silent one has none."""
+    a, caller = await house.caller()
+    b = leg("b1")
+    await house.engine.open_outbound(b)
+    await until_async(lambda: caller.sent > 20, 5, "20 packets sent")
+    spoken = await house.engine.look(a)
+    silent = await house.engine.look(b)
+    assert spoken.packets >= 10
+    assert spoken.last_packet_ms > 1_700_000_000_000
+    assert (silent.packets, silent.last_packet_ms) == (0, 0)
+
+
+async def test_bad_sdp_and_unknown_legs(house: House) -> None:
+    """SDP without usable audio is BadSdp and leaves nothing open; verbs on unknown legs are RtpErrors."""
+    for sdp in (b"", b"hello", b"v=0\r\nm=audio 4000 RTP/AVP 8\r\n", (await house.phone(CALLER)).sdp().replace(b" 8 101", b" 18")):
+        with pytest.raises(BadSdp):
+            await house.engine.open_inbound(leg("a"), sdp)
+        with pytest.raises(RtpError):
+            await house.engine.look(leg("a"))
+    b = leg("b1")
+    await house.engine.open_outbound(b)
+    with pytest.raises(BadSdp):
+        await house.engine.answered(b, b"v=0\r\nm=audio 0 RTP/AVP 8\r\n")
+    with pytest.raises(RtpError, match="not answered"):
+        a, _ = await house.caller()
+        await house.engine.pair(a, b)
+
+
+async def test_a_phone_behind_nat_is_found(house: House) -> None:
+    """A phone whose SDP names an address where it is not is heard and spoken to at the one it sends from."""
+    a, caller = await house.caller()
+    b = leg("b1")
+    agent = await house.phone(AGENT)
+    agent.connect(await house.engine.open_outbound(b))
+    await house.engine.answered(b, agent.sdp().replace(b"m=audio %d" % agent.address[1], b"m=audio 9999"))
+    await house.engine.pair(a, b)
+    await hears(agent, CALLER)
+    await hears(caller, AGENT)

@@ -18,7 +18,7 @@ from media.call import events as on
 from media.call.frames import Assert, Enqueue, Frame, Held, Home, Profile
 from media.call.leg import CALLER, LegState, Phase
 from media.call.outcome import Outcome
-from media.call.ports import House, Menu
+from media.call.ports import House, Menu, Sounds
 from media.ua import api as ua
 from ops.facts import Fact
 from ops.ids import CallId, LegId
@@ -92,6 +92,7 @@ class Call:
     house: House
     person: Person
     menu: Menu
+    sounds: Sounds
     state: State = State.OPENING
     out: list[do.Command] = field(default_factory=list)
     legs: dict[LegId, LegState] = field(default_factory=dict)
@@ -99,6 +100,7 @@ class Call:
     facts: int = 0  # written so far
     version: int = 0  # of what the router knows
     # menu
+    answered: bool = False  # we sent 200
     late_offer: bool = False  # the INVITE asked for our offer
     digits: str = ""  # pressed before the menu began
     menu_path: tuple[str, ...] = ()
@@ -114,7 +116,7 @@ class Call:
     ringing_since_ms: int = 0
     past: dict[str, Reason.ValueType] = field(default_factory=dict)  # offers that are over, and how we settled them
     faults: int = 0  # audio failures in a row while an agent was wanted
-    contested: bool = False  # the router took an offer back that the agent had answered
+    contested: bool = False  # the router was told once that it is wrong about the conversation
     talk: Talk | None = None
     outcome: Outcome | None = None
     audio_open: bool = True  # until AudioClosed
@@ -137,17 +139,17 @@ class Call:
         self.version += 1
         return self.version
 
-    def write(self, now: int, kind: str, body: dict[str, Any], agent: str = "") -> None:
-        """Write a fact; fields with default values are left out of `body`.
+    def write(self, now: int, kind: str, body: dict[str, Any], agent: str = "", name: str = "") -> None:
+        """Write a fact; fields with default values are left out of `body`. `name`: in place of its number.
 
         A call that another node may still take (we never answered it) names its facts after this node, so that they
         cannot be mistaken for that node's.
         """
         self.facts += 1
-        of = "" if self.caller.phase is Phase.UP or self.facts > 1 else f"{self.house.node}:"
+        number = name or (f"{self.facts}" if self.answered else f"{self.house.node}:{self.facts}")
         slim = {key: value for key, value in body.items() if value}
         source = f"media:{self.house.node}"
-        self.out.append(do.Write(Fact(f"{self.id}:m:{of}{self.facts}", now, self.house.tenant, source, kind, slim, self.id, agent)))
+        self.out.append(do.Write(Fact(f"{self.id}:m:{number}", now, self.house.tenant, source, kind, slim, self.id, agent)))
 
     def arm(self, timer: on.Timer, after_ms: int) -> None:
         """Have `timer` come back."""
@@ -209,7 +211,7 @@ def new_call(call: CallId, house: House, invited: on.Invited, now: int) -> Call:
         head.get("x-tierline-routed", "") == "router",
         now,
     )
-    made = Call(call, house, person, house.menu(invited.called))
+    made = Call(call, house, person, *house.greet(invited.called))
     made.late_offer = not invited.sdp
     made.legs[CALLER] = LegState(CALLER, Phase.ASKED)
     return made

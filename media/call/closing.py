@@ -20,6 +20,7 @@ from media.call.outcome import Outcome
 from media.record.api import Filed, Job
 from media.ua import api as ua
 
+RECORDING = "recording"  # a call has one at the most; its fact has the same id, whoever files it
 REAP_MS = 40_000  # longer than a BYE without answer (32 s, RFC 3261 §17.1.2.2)
 CAUSE = {  # Q.850 causes for the Reason header (RFC 3326)
     Reason.REASON_HANGUP: 16,
@@ -183,7 +184,8 @@ def on_record_failed(call: Call, event: on.RecordFailed, now: int) -> State:
     """There is no recording to hand over."""
     if call.talk is not None and call.talk.recording == event.name:
         call.talk.recording = ""
-        call.write(now, "recording_failed", {"reason": "REASON_MEDIA_FAILED", "detail": "not started", "talk_ms": call.talk.ms})
+        body = {"reason": "REASON_MEDIA_FAILED", "detail": "not started", "talk_ms": call.talk.ms}
+        call.write(now, "recording_failed", body, name=RECORDING)
     return call.state
 
 
@@ -196,7 +198,7 @@ def on_recording_done(call: Call, event: on.RecordingDone, now: int) -> State:
     agent = call.offer.agent if call.offer else ""
     if isinstance(got, Filed):
         sizes = {"duration_ms": got.duration_ms, "talk_ms": talk.ms, "bytes": got.bytes, "started_ms": talk.bridged_ms}
-        call.write(now, "recorded", {"path": got.path, "sha256": got.sha256, **sizes}, agent)
+        call.write(now, "recorded", {"path": got.path, "sha256": got.sha256, **sizes}, agent, RECORDING)
     else:
-        call.write(now, "recording_failed", {"reason": got.reason, "detail": got.detail, "talk_ms": talk.ms}, agent)
+        call.write(now, "recording_failed", {"reason": got.reason, "detail": got.detail, "talk_ms": talk.ms}, agent, RECORDING)
     return call.state

@@ -16,8 +16,9 @@ from tierline.common.v1.common_pb2 import Reason, Result
 
 from media.call import commands as do
 from media.call import events as on
+from media.call import outcome
 from media.call.call import Call, State, new_call
-from media.call.frames import Assert, Settle
+from media.call.frames import Assert, End
 from media.call.leg import CALLER
 from media.call.meters import Meters
 from media.call.ports import House, Ledger, Router
@@ -33,6 +34,7 @@ from ops.numbers import mask
 
 log = logging.getLogger(__name__)
 RETRY_AFTER_S = 5
+UNKNOWN = outcome.system(Result.RESULT_FAILED, Reason.REASON_CALLER_LEFT)
 HOLD = frozenset((State.BRIDGING, State.TALKING))
 
 
@@ -102,11 +104,11 @@ class Engine:
             self._feed(live, on.CallerDigit(digit.digit))
 
     def on_router(self, call: str, event: on.FromRouter) -> None:
-        """A frame of the router. Of calls that are over only an offer needs an answer: the agent is free again."""
+        """A frame of the router. Of a call that is over only an offer needs an answer: End, which frees the agent in any state."""
         live = self._calls.get(CallId(call))
         if live is None:
             if isinstance(event, on.Offered):
-                self._parts.router.send(Settle(call, 0, event.offer, failed=Reason.REASON_CALLER_LEFT))
+                self._parts.router.send(End(call, 1, UNKNOWN, self._parts.clock.now_ms()))
             return
         if isinstance(event, on.Offered):
             live.offered_ms = self._parts.clock.mono_ms()
@@ -193,9 +195,9 @@ class Engine:
             self._log_end(live.call)
 
     def _log_end(self, call: Call) -> None:
-        outcome = call.outcome
-        assert outcome is not None
-        words = {"result": Result.Name(outcome.result), "reason": Reason.Name(outcome.reason)}
+        end = call.outcome
+        assert end is not None
+        words = {"result": Result.Name(end.result), "reason": Reason.Name(end.reason)}
         log.info("call over", extra={"call": call.id, "calling": mask(call.person.calling), **words})
 
     def _verb(self, live: _Live, verb: do.Verb) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import Enum
 
 from tierline.common.v1.common_pb2 import Reason
 
@@ -45,12 +45,12 @@ class Enqueue:
     profile: Profile
 
 
-class Held(IntEnum):
+class Held(Enum):
     """As what the node holds a call (Assert.State)."""
 
-    WAITING = 1
-    RINGING = 2
-    TALKING = 3
+    WAITING = "waiting"
+    RINGING = "ringing"
+    TALKING = "talking"
 
 
 @dataclass(frozen=True, slots=True)

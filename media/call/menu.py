@@ -44,7 +44,7 @@ MOST_TURNS = 50  # a menu without a single prompt must not turn for ever
 
 
 def _play(call: Call, command: ivr.Play) -> bool:
-    sounds, language = call.house.sounds, call.language
+    sounds, language = call.sounds, call.language
     files = tuple(file for name in command.prompts for file in sounds.prompt(name, language))
     if not files:
         player.hush(call)

@@ -26,7 +26,7 @@ def on_opened(call: Call, event: on.CallerOpened, now: int) -> State:
     if not call.caller.move("answer"):
         return State.OPENING
     who = call.person
-    call.caller.sdp = event.sdp
+    call.caller.sdp, call.answered = event.sdp, True
     call.phone(ua.Answer(call.name(call.caller.id), event.sdp))
     home = {key: value for key, value in asdict(who.home).items() if value}
     told = {"calling": who.calling, "called": who.called, "trunk": who.trunk, "home": home, "routed": who.routed}

@@ -84,7 +84,6 @@ class House:
     realm: str  # SIP domain of seats
     edge: str  # next hop to seats: sip:host:port
     spool: Path  # where this node's rtpengine writes recordings
-    sounds: Sounds
-    menu: Callable[[str], Menu]  # by the called number
+    greet: Callable[[str], tuple[Menu, Sounds]]  # by the called number: what is published now
     record: bool = True
     queues: Mapping[str, QueueRule] = field(default_factory=dict)

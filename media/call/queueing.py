@@ -75,7 +75,7 @@ def fault(call: Call, now: int) -> State:
 def music(call: Call) -> None:
     """Music, unless something else plays."""
     if call.playing is Playing.NOTHING:
-        player.play(call, Playing.MUSIC, call.house.sounds.music())
+        player.play(call, Playing.MUSIC, call.sounds.music())
 
 
 def _announce(call: Call) -> None:
@@ -90,7 +90,7 @@ def _position(call: Call) -> tuple[Path, ...]:
     if wait is None or not wait.announce or not wait.position:
         return ()
     wait.announce = False
-    return call.house.sounds.position(wait.position, call.language)
+    return call.sounds.position(wait.position, call.language)
 
 
 # ---- rows of the table (RINGING and BRIDGING share some) --------------------------------------------------------
@@ -107,7 +107,7 @@ def on_music_due(call: Call, event: on.MusicDue, now: int) -> State:
     """Still waiting: what is going on and at which place, once; then music. While a seat rings, music is enough."""
     if call.state is State.QUEUEING and call.wait is not None and not call.wait.told:
         call.wait.told = True
-        player.play(call, Playing.NOTICE, (*call.house.sounds.transfer(call.language), *_position(call)))
+        player.play(call, Playing.NOTICE, (*call.sounds.transfer(call.language), *_position(call)))
     music(call)
     return call.state
 
@@ -155,7 +155,7 @@ def on_refused(call: Call, event: on.Refused, now: int) -> State:
     if event.frame not in ("enqueue", "assert"):
         return State.QUEUEING
     end = outcome.system(Result.RESULT_FAILED, event.reason)
-    return finish(call, now, end, call.house.sounds.unavailable(call.language))
+    return finish(call, now, end, call.sounds.unavailable(call.language))
 
 
 def on_gone(call: Call, event: on.CallerGone, now: int) -> State:

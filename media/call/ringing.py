@@ -2,8 +2,8 @@
 
     Offered -> audio of the seat -> INVITE -> 200 -> its answer into rtpengine -> pair -> Settle(answered)
 
-Whatever goes wrong with the seat is settled with a reason and the caller waits on. Of events that cross, the conversation
-wins: an agent who has picked up is connected, and the router is told the truth (Assert) if it had decided otherwise.
+Whatever goes wrong with the seat is settled with a reason and the caller waits on. Of events that cross, the conversation wins:
+an agent who has picked up is connected though the router has taken the offer back meanwhile; it takes the answer all the same.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ from media.call.queueing import BACK, fault, settle, wait_on
 from media.ua import api as ua
 from ops.ids import LegId
 
-MARGIN_MS = 250  # we end the ringing so much before the router would
-BACKSTOP_MS = 5_000  # and the user agent so much after us
+BACKSTOP_MS = 5_000  # the user agent ends the ringing so much after us
 MOST_RING_MS = 300_000
 ANONYMOUS = "anonymous"  # RFC 3323 §4.1.1.3
 
@@ -31,7 +30,7 @@ def on_offered(call: Call, event: on.Offered, now: int) -> State:
     """An agent: open the seat's audio. An offer that has run out on its way is the router's to take back."""
     if event.offer in call.past:
         return _offered_before(call, event)
-    left = event.expires_ms - now - MARGIN_MS
+    left = event.expires_ms - now
     if left <= 0:
         return call.state
     call.offer, call.ringing_since_ms = event, now
@@ -194,12 +193,6 @@ def on_seat_gone(call: Call, event: on.SeatGone, now: int) -> State:
     assert call.seat is not None
     call.seat.move("over")
     return _next_one(call, Reason.REASON_UNREACHABLE if event.lost else Reason.REASON_BUSY)
-
-
-def on_withdrawn_late(call: Call, event: on.Withdrawn, now: int) -> State:
-    """The agent has picked up already: connect them, and tell the router so."""
-    call.contested = call.contested or (call.offer is not None and event.offer == call.offer.offer)
-    return State.BRIDGING
 
 
 def on_paired(call: Call, event: on.Paired, now: int) -> State:

@@ -135,8 +135,7 @@ TABLE: dict[State, dict[type, Row]] = {
         on.PairFailed: _row(ringing.on_pair_failed, Q, C),
         on.SeatGone: _row(ringing.on_seat_gone, Q),
         on.CallerGone: _row(ringing.on_gone, C),
-        on.Offered: _row(talking.on_offered, B),
-        on.Withdrawn: _row(ringing.on_withdrawn_late, B),
+        **_ignore(B, on.Offered, on.Withdrawn),  # the agent has picked up: Settle will tell, and wins
         **_ignore(B, on.CallerConfirmed, on.CallerDigit, on.SeatProgress, on.SeatAnswered, on.Queued, on.Refused),
         **_ignore(B, on.PlayStarted, on.PlayFailed),
     },

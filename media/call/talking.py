@@ -21,20 +21,11 @@ def begin(call: Call, now: int) -> State:
     call.talk = Talk(now)
     call.disarm()
     call.tell(Settle(call.id, call.next_version(), call.offer.offer, answered_ms=now))
-    if call.contested:
-        _insist(call)
     if call.house.record and rule(call).record:
         call.talk.recording = call.id
         call.talk.ports = (audio_port(call.caller.sdp), audio_port(call.seat.sdp))
         call.out.append(do.Record(call.talk.recording))
     return State.TALKING
-
-
-def _insist(call: Call) -> None:
-    """Tell the router what is so. Once: it wins over what the store holds, a second time would be a quarrel."""
-    held = call.held()
-    if held is not None:
-        call.tell(held)
 
 
 def on_caller_gone(call: Call, event: on.CallerGone, now: int) -> State:
@@ -47,19 +38,17 @@ def on_seat_gone(call: Call, event: on.SeatGone, now: int) -> State:
     """The agent hung up, or vanished: a last word to the caller."""
     assert call.seat is not None
     call.seat.move("over")
-    return finish(call, now, outcome.agent_left(event.lost), call.house.sounds.closing(call.language))
+    return finish(call, now, outcome.agent_left(event.lost), call.sounds.closing(call.language))
 
 
 def on_offered(call: Call, event: on.Offered, now: int) -> State:
-    """An agent for a caller who has one: give that agent back, tell the router what is so."""
+    """An agent for a caller who has one: the router is told what is so, and frees that agent."""
     if call.offer is None or event.offer == call.offer.offer:
-        return call.state
-    call.tell(Settle(call.id, call.next_version(), event.offer, failed=Reason.REASON_CALLER_LEFT))
-    if call.talk is not None:
-        _insist(call)
-    else:
-        call.contested = True
-    return call.state
+        return State.TALKING
+    held = call.held()
+    if held is not None:
+        call.tell(held)
+    return State.TALKING
 
 
 def on_withdrawn(call: Call, event: on.Withdrawn, now: int) -> State:
@@ -75,9 +64,11 @@ def on_refused(call: Call, event: on.Refused, now: int) -> State:
 
 
 def _contest(call: Call, really: bool) -> None:
-    if really and not call.contested:
+    """Tell the router what is so: that wins over what it holds. Once; a second time would be a quarrel."""
+    held = call.held()
+    if really and held is not None and not call.contested:
         call.contested = True
-        _insist(call)
+        call.tell(held)
 
 
 def ended_by_us(call: Call, now: int, reason: Reason.ValueType) -> State:

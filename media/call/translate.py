@@ -54,6 +54,7 @@ _HOW: dict[type, Callable[[Call, Any], on.Event | None]] = {
     ua.Ended: _ended,
     ua.Reoffer: _reoffer,
     ua.Info: _info,
+    ua.Reanswered: lambda call, event: None,  # we never offer anew ourselves
 }
 
 

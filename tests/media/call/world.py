@@ -79,8 +79,11 @@ class Silence(Sounds):
 
 def house(sounds: Sounds | None = None, record: bool = True) -> House:
     """A node as the tests have it."""
+    heard = sounds or Silence()
     queues = {"general": QueueRule(20_000, True), "bills": QueueRule(0, False)}
-    return House("main", "m1", "tierline.local", "sip:127.0.0.1:5060", Path("spool"), sounds or Silence(), Menu, record, queues)
+    return House(
+        "main", "m1", "tierline.local", "sip:127.0.0.1:5060", Path("spool"), lambda called: (Menu(called), heard), record, queues
+    )
 
 
 class World:

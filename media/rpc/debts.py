@@ -1,0 +1,64 @@
+"""What the router has not acknowledged yet, and what follows from it for a new stream. No I/O.
+
+A new stream is not fed what the old one carried. What calls are now is asserted; of the old frames only those are repeated whose
+effect no assertion can bring: how an offer failed, that a caller left the line, that a call ended. An Enqueue without an
+acknowledgement is never repeated: either the call still waits, then its Assert says more, or it does not, then nobody shall
+be offered to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from media.call.frames import Assert, Cancel, End, Frame, Held, Settle
+
+
+class Debts:
+    """Frames of one node on their way. Streams come and go; `seq` starts anew with each."""
+
+    def __init__(self) -> None:
+        self._owed: dict[int, Frame] = {}  # by an order of our own
+        self._count = 0
+        self._sent: dict[int, tuple[int, Frame]] = {}  # seq of this stream -> order, frame
+
+    def __len__(self) -> int:
+        return len(self._owed)
+
+    def owe(self, frame: Frame) -> int:
+        """A new frame; its order."""
+        self._count += 1
+        if isinstance(frame, Settle | Cancel | End):
+            self._owed[self._count] = frame
+        return self._count
+
+    def sent(self, seq: int, order: int, frame: Frame) -> None:
+        """It went out under this number."""
+        self._sent[seq] = (order, frame)
+
+    def frame(self, seq: int) -> Frame | None:
+        """What went out under a number that is not acknowledged yet."""
+        got = self._sent.get(seq)
+        return got[1] if got else None
+
+    def acked(self, seq: int) -> None:
+        """The effect of everything up to this number is stored."""
+        for known in [one for one in self._sent if one <= seq]:
+            self._owed.pop(self._sent.pop(known)[0], None)
+
+    def restart(self, held: Iterable[Assert]) -> list[tuple[int, Frame]]:
+        """What a new stream begins with: debts in their order, then what the node holds, in the order given."""
+        self._sent.clear()
+        held = list(held)
+        talking = {(one.call, one.offer) for one in held if one.state is Held.TALKING}
+        debts = [(order, frame) for order, frame in self._owed.items() if not _covered(frame, talking)]
+        return [*debts, *((0, one) for one in held)]
+
+
+def _covered(frame: Frame, talking: set[tuple[str, str]]) -> bool:
+    """An answered offer whose conversation goes on is told by its assertion."""
+    return isinstance(frame, Settle) and not frame.failed and (frame.call, frame.offer) in talking
+
+
+def may_wait(frame: Frame) -> bool:
+    """Whether nobody waits for this frame: it goes along with the next one, or at the next tick."""
+    return isinstance(frame, End) or (isinstance(frame, Settle) and not frame.failed)

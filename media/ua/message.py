@@ -16,6 +16,7 @@ MAX_BYTES = 65_536
 MAX_HEADERS = 200
 _FOLD = re.compile(r"\r\n[ \t]+")
 _VERSION = re.compile(r"SIP/\d+\.\d+\Z", re.I)
+NEEDED = {"from": "From", "to": "To", "call-id": "Call-ID", "cseq": "CSeq"}
 ONCE = ("from", "to", "call-id", "cseq", "max-forwards", "content-length", "content-type")
 Fields = list[tuple[str, str]]  # (lower-case long name, raw value) in the order they came
 
@@ -72,22 +73,26 @@ class Message:
     def vitals(self) -> str:
         """Read what every message needs (RFC 3261 §8.1.1) into the slots; the fault in words, "" if there is none."""
         index = self.index
-        for name in ("via", "from", "to", "call-id", "cseq"):
-            if name not in index:
-                return f"Missing {name.title()}"
-        for name in ONCE:
-            if name in index and len(index[name]) > 1:
-                return f"More than one {name.title()}"
+        if "via" not in index:
+            return "Missing Via"
         try:
+            self._read_via(index["via"][0])
+            for name, spelled in NEEDED.items():
+                if name not in index:
+                    return "Missing " + spelled
+            for name in ONCE:
+                if name in index and len(index[name]) > 1:
+                    return "More than one " + NEEDED.get(name, name.title())
             self._read_vitals(index)
         except SipError as error:
             return str(error)
-        return "Empty Call-Id" if not self.call_id or " " in self.call_id else ""
+        return "Bad Call-ID" if not self.call_id or " " in self.call_id else ""
 
-    def _read_vitals(self, index: dict[str, list[str]]) -> None:
-        first = index["via"][0]
+    def _read_via(self, first: str) -> None:
         self.top = h.via(h.split_list(first)[0] if "," in first else first)
         self.branch = self.top.branch
+
+    def _read_vitals(self, index: dict[str, list[str]]) -> None:
         self.call_id = index["call-id"][0]
         self.cseq, self.cseq_method = h.cseq(index["cseq"][0])
         self.from_tag = _tag(index["from"][0], "From")

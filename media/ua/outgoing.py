@@ -46,12 +46,12 @@ class Outgoing(Usage):
         self.local_sdp = command.sdp
         self.offers.begin(Talk.OURS)
         self.client: Client | None = None
+        first = self._draft()  # may raise: nothing is armed or sent by then
         self.limit: Timer | None = context.later(now, command.timeout_ms, self._expired)
-        self._send(now)
+        self._send(now, first)
 
     # ---- the INVITE ---------------------------------------------------------------------------------------------
-    def _send(self, now: int) -> None:
-        draft = self._draft()
+    def _send(self, now: int, draft: Draft) -> None:
         draft.auth = self.auth
         self.client = self.context.begin(now, draft, self._heard)
 
@@ -215,7 +215,7 @@ class Outgoing(Usage):
         for dialog in self.dialogs.values():
             self.context.dialogs.pop(dialog.key, None)
         self.dialogs, self.early = {}, {}
-        self._send(now)
+        self._send(now, self._draft())
 
     def act_mark_expired(self, _now: int, _item: object) -> None:
         """It rang too long."""

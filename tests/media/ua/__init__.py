@@ -1,0 +1,1 @@
+"""The user agent without I/O, in virtual time."""

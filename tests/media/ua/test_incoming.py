@@ -1,0 +1,622 @@
+"""A raw caller against a core: every race of the answering side by name."""
+
+from __future__ import annotations
+
+import pytest
+
+from media.ua import api
+from media.ua.settings import Settings
+from tests.kit.link import Link
+from tests.media.ua.agents import SDP, A, Agent, B, C, Raw, method
+
+
+def scene(settings: Settings | None = None) -> tuple[Link, Agent, Raw]:
+    """The core at A, the raw caller at B."""
+    link = Link()
+    return link, Agent(link, A, settings), Raw(link, B)
+
+
+def invite(link: Link, raw: Raw, **given: object) -> str:
+    """Send an INVITE with SDP unless told; the branch."""
+    branch = raw.request("INVITE", **({"body": SDP} | given))
+    link.run(10)
+    return branch
+
+
+def answered(link: Link, a: Agent, raw: Raw, **given: object) -> str:
+    """Have the INVITE answered and acknowledged; our tag as ";tag=.."."""
+    invite(link, raw, **given)
+    a.do(api.Answer(a.got(api.IncomingCall)[-1].leg, SDP))
+    link.run(10)
+    tag = ";tag=" + raw.responses("INVITE", 200)[-1].to_tag
+    raw.request("ACK", to_tag=tag, cseq=given.get("cseq", 1), call_id=given.get("call_id", "raw-call-1"))
+    link.run(10)
+    return tag
+
+
+def nothing_left(link: Link, a: Agent) -> None:
+    """After all stragglers' times nothing is kept."""
+    link.run(100_000)
+    assert a.live() == {"transactions": 0, "dialogs": 0, "legs": 0, "timers": 0}
+
+
+def test_a_repeated_invite_is_answered_from_the_transaction() -> None:
+    """The same INVITE again makes no second call and gets the last provisional answer again."""
+    link, a, raw = scene()
+    branch = invite(link, raw)
+    a.do(api.Ring(a.one(api.IncomingCall).leg))
+    link.run(10)
+    invite(link, raw, branch=branch)
+    a.one(api.IncomingCall)
+    assert len(raw.responses("INVITE", 180)) == 2
+    a.do(api.Hangup(a.one(api.IncomingCall).leg))
+    nothing_left(link, a)
+
+
+def test_the_same_invite_on_another_way_is_a_loop() -> None:
+    """Merged request: same Call-ID, From tag and CSeq with another branch is answered 482."""
+    link, a, raw = scene()
+    invite(link, raw)
+    invite(link, raw)
+    a.one(api.IncomingCall)
+    assert len(raw.responses("INVITE", 482)) == 1
+    a.do(api.Hangup(a.one(api.IncomingCall).leg))
+    nothing_left(link, a)
+
+
+def test_200_is_repeated_until_the_ack() -> None:
+    """Without ACK the 200 is sent again after 0.5, 1, 2, 4, 4.. s; the ACK stops it."""
+    link, a, raw = scene()
+    invite(link, raw)
+    a.do(api.Answer(a.one(api.IncomingCall).leg, SDP))
+    link.run(8_000)
+    assert len(raw.responses("INVITE", 200)) == 5
+    raw.request("ACK", to_tag=";tag=" + raw.responses("INVITE", 200)[0].to_tag)
+    link.run(20_000)
+    assert len(raw.responses("INVITE", 200)) == 5
+    a.one(api.Confirmed)
+
+
+def test_200_without_ack_ends_with_bye_after_32_s() -> None:
+    """A caller that never acknowledges is lost: BYE after 64*T1, Ended(lost)."""
+    link, a, raw = scene()
+    invite(link, raw)
+    a.do(api.Answer(a.one(api.IncomingCall).leg, SDP))
+    link.run(31_000)
+    assert raw.requests("BYE") == [] and a.got(api.Ended) == []
+    link.run(1_500)
+    assert len(raw.requests("BYE")) >= 1
+    assert a.one(api.Ended).lost
+    assert len(raw.responses("INVITE", 200)) == 11
+    nothing_left(link, a)
+
+
+def test_hangup_before_the_ack_waits_for_it() -> None:
+    """The called side must not send BYE before the ACK: it waits, and sends it then."""
+    link, a, raw = scene()
+    invite(link, raw)
+    leg = a.one(api.IncomingCall).leg
+    a.do(api.Answer(leg, SDP))
+    a.do(api.Hangup(leg))
+    link.run(400)
+    assert a.one(api.Ended).remote is False and raw.requests("BYE") == []
+    raw.request("ACK", to_tag=";tag=" + raw.responses("INVITE", 200)[0].to_tag)
+    link.run(10)
+    assert len(raw.requests("BYE")) == 1
+    nothing_left(link, a)
+
+
+def test_bye_that_overtakes_the_ack() -> None:
+    """BYE before the ACK ends the call; the 200 is not repeated any more."""
+    link, a, raw = scene()
+    invite(link, raw)
+    a.do(api.Answer(a.one(api.IncomingCall).leg, SDP))
+    link.run(10)
+    tag = ";tag=" + raw.responses("INVITE", 200)[0].to_tag
+    raw.request("BYE", to_tag=tag, cseq=2)
+    link.run(10)
+    raw.request("ACK", to_tag=tag)
+    link.run(5_000)
+    assert a.one(api.Ended).remote and len(raw.responses("INVITE", 200)) == 1
+    assert len(raw.responses("BYE", 200)) == 1
+    nothing_left(link, a)
+
+
+def test_bye_in_the_early_dialog() -> None:
+    """BYE before the answer: 200 to it, 487 to the INVITE, Ended(cancelled)."""
+    link, a, raw = scene()
+    invite(link, raw)
+    a.do(api.Ring(a.one(api.IncomingCall).leg))
+    link.run(10)
+    raw.request("BYE", to_tag=";tag=" + raw.responses("INVITE", 180)[0].to_tag, cseq=2, extra="Reason: SIP;cause=480")
+    link.run(10)
+    assert raw.responses("BYE", 200) and raw.responses("INVITE", 487)
+    ended = a.one(api.Ended)
+    assert (ended.remote, ended.cancelled, ended.reason) == (True, True, "SIP;cause=480")
+    nothing_left(link, a)
+
+
+def test_cancel_before_the_answer() -> None:
+    """CANCEL: 200 to it with our tag, 487 to the INVITE, repeated until its ACK."""
+    link, a, raw = scene()
+    branch = invite(link, raw)
+    raw.request("CANCEL", branch=branch, extra="Reason: SIP;cause=200")
+    link.run(10)
+    assert raw.responses("CANCEL", 200)
+    assert a.one(api.Ended).cancelled
+    link.run(1_000)
+    assert len(raw.responses("INVITE", 487)) == 2
+    raw.request("ACK", branch=branch, to_tag=";tag=" + raw.responses("INVITE", 487)[0].to_tag)
+    link.run(10_000)
+    assert len(raw.responses("INVITE", 487)) == 2
+    nothing_left(link, a)
+
+
+def test_cancel_after_the_answer_does_no_harm() -> None:
+    """A late CANCEL is answered 200 and the call stays."""
+    link, a, raw = scene()
+    branch = invite(link, raw)
+    a.do(api.Answer(a.one(api.IncomingCall).leg, SDP))
+    link.run(10)
+    raw.request("CANCEL", branch=branch)
+    link.run(10)
+    assert raw.responses("CANCEL", 200) and a.got(api.Ended) == []
+    raw.request("ACK", to_tag=";tag=" + raw.responses("INVITE", 200)[0].to_tag)
+    link.run(10)
+    a.one(api.Confirmed)
+    a.do(api.Hangup(a.one(api.IncomingCall).leg))
+    nothing_left(link, a)
+
+
+def test_cancel_that_crosses_our_refusal() -> None:
+    """A CANCEL after the final refusal is answered 200 and changes nothing."""
+    link, a, raw = scene()
+    branch = invite(link, raw)
+    a.do(api.Reject(a.one(api.IncomingCall).leg, 486))
+    raw.request("CANCEL", branch=branch)
+    link.run(10)
+    assert raw.responses("CANCEL", 200) and raw.responses("INVITE", 486) and not raw.responses("INVITE", 487)
+    nothing_left(link, a)
+
+
+def test_cancel_of_nothing_is_481() -> None:
+    """A CANCEL without its INVITE is answered 481."""
+    link, a, raw = scene()
+    raw.request("CANCEL", branch="z9hG4bK-never")
+    link.run(10)
+    assert raw.responses("CANCEL", 481)
+    nothing_left(link, a)
+
+
+def test_requests_out_of_order_are_500() -> None:
+    """A request with a lower CSeq than the last one is answered 500 and does nothing; a higher one is taken."""
+    link, a, raw = scene()
+    tag = answered(link, a, raw, cseq=10)
+    raw.request("BYE", to_tag=tag, cseq=9)
+    link.run(10)
+    assert raw.responses("BYE", 500) and a.got(api.Ended) == []
+    raw.request("BYE", to_tag=tag, cseq=11)
+    link.run(10)
+    assert raw.responses("BYE", 200) and a.one(api.Ended).remote
+    nothing_left(link, a)
+
+
+@pytest.mark.parametrize("name", ["BYE", "INFO", "UPDATE", "INVITE", "OPTIONS", "PRACK"])
+def test_requests_of_unknown_dialogs_are_481(name: str) -> None:
+    """In-dialog requests of dialogs we do not have are answered 481."""
+    link, a, raw = scene()
+    raw.request(name, to_tag=";tag=ghost", cseq=5)
+    link.run(10)
+    assert raw.responses(name, 481)
+    raw.request("ACK", to_tag=";tag=ghost", cseq=5)
+    nothing_left(link, a)
+
+
+def test_the_request_uri_does_not_matter_inside_a_dialog() -> None:
+    """A BYE with any R-URI belongs to the dialog its tags name."""
+    link, a, raw = scene()
+    tag = answered(link, a, raw)
+    raw.request("BYE", to_tag=tag, cseq=2, uri="sip:0191d7b4.b7@198.51.100.7:9999")
+    link.run(10)
+    assert raw.responses("BYE", 200) and a.one(api.Ended).remote
+    nothing_left(link, a)
+
+
+def test_a_second_invite_while_the_first_is_open() -> None:
+    """An INVITE in the early dialog is answered 500 with Retry-After (RFC 3261 §14.2)."""
+    link, a, raw = scene()
+    invite(link, raw)
+    a.do(api.Ring(a.one(api.IncomingCall).leg))
+    link.run(10)
+    raw.request("INVITE", to_tag=";tag=" + raw.responses("INVITE", 180)[0].to_tag, cseq=2, body=SDP)
+    link.run(10)
+    (refused,) = raw.responses("INVITE", 500)
+    assert 0 <= int(refused.get("retry-after")) <= 10
+    a.do(api.Hangup(a.one(api.IncomingCall).leg))
+    nothing_left(link, a)
+
+
+def test_late_offer() -> None:
+    """An INVITE without SDP: our 200 is the offer, the ACK's SDP arrives with Confirmed."""
+    link, a, raw = scene()
+    invite(link, raw, body=b"")
+    there = a.one(api.IncomingCall)
+    assert there.sdp == b""
+    a.do(api.Answer(there.leg, SDP))
+    link.run(10)
+    (ok,) = raw.responses("INVITE", 200)
+    assert ok.body == SDP
+    raw.request("ACK", to_tag=";tag=" + ok.to_tag, body=SDP.replace(b"4000", b"5000"))
+    link.run(10)
+    assert b"5000" in a.one(api.Confirmed).sdp
+    a.do(api.Hangup(there.leg))
+    nothing_left(link, a)
+
+
+def test_late_offer_in_a_reinvite() -> None:
+    """A re-INVITE without SDP is a Reoffer without SDP; the answer in its ACK arrives as a second Confirmed."""
+    link, a, raw = scene()
+    tag = answered(link, a, raw)
+    raw.request("INVITE", to_tag=tag, cseq=2)
+    link.run(10)
+    offer = a.one(api.Reoffer)
+    assert offer.sdp == b""
+    a.do(api.AcceptOffer(offer.leg, SDP))
+    link.run(10)
+    raw.request("ACK", to_tag=tag, cseq=2, body=SDP)
+    link.run(10)
+    assert [c.sdp for c in a.got(api.Confirmed)] == [b"", SDP]
+    a.do(api.Hangup(offer.leg))
+    nothing_left(link, a)
+
+
+def test_a_cancelled_reinvite_leaves_the_call() -> None:
+    """CANCEL of a re-INVITE: 487 to it, the call stays, a late AcceptOffer has no effect."""
+    link, a, raw = scene()
+    tag = answered(link, a, raw)
+    branch = raw.request("INVITE", to_tag=tag, cseq=2, body=SDP)
+    link.run(10)
+    raw.request("CANCEL", to_tag=tag, cseq=2, branch=branch)
+    link.run(10)
+    assert raw.responses("INVITE", 487) and raw.responses("CANCEL", 200) and a.got(api.Ended) == []
+    a.do(api.AcceptOffer(a.one(api.Reoffer).leg, SDP))
+    link.run(10)
+    assert len(raw.responses("INVITE", 200)) == 1
+    a.do(api.Hangup(a.one(api.Reoffer).leg))
+    nothing_left(link, a)
+
+
+def test_a_second_offer_while_one_is_open_is_500() -> None:
+    """A re-INVITE while another waits for its answer is answered 500 with Retry-After."""
+    link, a, raw = scene()
+    tag = answered(link, a, raw)
+    raw.request("INVITE", to_tag=tag, cseq=2, body=SDP)
+    raw.request("UPDATE", to_tag=tag, cseq=3, body=SDP)
+    link.run(10)
+    a.one(api.Reoffer)
+    assert raw.responses("UPDATE", 500)[0].get("retry-after")
+    a.do(api.Hangup(a.one(api.Reoffer).leg))
+    link.run(10)
+    assert raw.responses("INVITE", 487)  # an open re-INVITE ends with its dialog
+    nothing_left(link, a)
+
+
+def test_a_reinvite_without_ack_ends_the_call() -> None:
+    """The 200 to a re-INVITE is repeated like the first one; without ACK the call is lost."""
+    link, a, raw = scene()
+    tag = answered(link, a, raw)
+    a.accept()
+    raw.request("INVITE", to_tag=tag, cseq=2, body=SDP)
+    link.run(33_000)
+    assert len([r for r in raw.responses("INVITE", 200) if r.cseq == 2]) == 11
+    assert a.one(api.Ended).lost and raw.requests("BYE")
+    nothing_left(link, a)
+
+
+def test_update_without_offer_refreshes_the_target() -> None:
+    """UPDATE without SDP is answered at once; our BYE goes to its Contact (target refresh)."""
+    link, a, raw = scene()
+    moved = Raw(link, C)
+    tag = answered(link, a, raw)
+    raw.request("UPDATE", to_tag=tag, cseq=2, host=f"{B[0]}:{B[1]}", caller="moved", extra="", uri="sip:x@192.0.2.1")
+    link.run(10)
+    assert raw.responses("UPDATE", 200)[0].body == b"" and a.got(api.Reoffer) == []
+    raw.send(_update_from(tag))
+    link.run(10)
+    a.do(api.Hangup(a.one(api.IncomingCall).leg))
+    link.run(10)
+    assert moved.requests("BYE") and not raw.requests("BYE")
+
+
+def _update_from(tag: str) -> str:
+    return (
+        "UPDATE sip:100@192.0.2.1 SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.2:5060;branch=z9hG4bKmoved\nFrom: <sip:1@b>;tag=f1\n"
+        f"To: <sip:100@192.0.2.1>{tag}\nCall-ID: raw-call-1\nCSeq: 3 UPDATE\nContact: <sip:m@192.0.2.3:5060>\nContent-Length: 0\n\n"
+    )
+
+
+def test_update_with_an_offer_in_a_call() -> None:
+    """UPDATE with SDP is a Reoffer; AcceptOffer answers it 200 with SDP and no ACK is waited for."""
+    link, a, raw = scene()
+    tag = answered(link, a, raw)
+    raw.request("UPDATE", to_tag=tag, cseq=2, body=SDP)
+    link.run(10)
+    a.do(api.AcceptOffer(a.one(api.Reoffer).leg, SDP))
+    link.run(40_000)
+    assert len(raw.responses("UPDATE", 200)) == 1 and raw.responses("UPDATE", 200)[0].body == SDP
+    assert a.got(api.Ended) == []
+    a.do(api.Hangup(a.one(api.Reoffer).leg))
+    nothing_left(link, a)
+
+
+def test_a_required_prack_is_waited_for() -> None:
+    """Require: 100rel makes the 180 reliable: RSeq, repeated doubling until the PRACK, which is answered 200."""
+    link, a, raw = scene()
+    invite(link, raw, extra="Require: 100rel")
+    leg = a.one(api.IncomingCall).leg
+    a.do(api.Ring(leg))
+    a.do(api.Ring(leg, 183))
+    link.run(1_600)
+    rings = raw.responses("INVITE", 180)
+    assert len(rings) == 3 and rings[0].get("require") == "100rel" and not raw.responses("INVITE", 183)
+    tag, rseq = ";tag=" + rings[0].to_tag, rings[0].get("rseq")
+    raw.request("PRACK", to_tag=tag, cseq=2, extra=f"RAck: {rseq} 1 INVITE")
+    raw.request("PRACK", to_tag=tag, cseq=3, extra="RAck: 1 7 INVITE")
+    link.run(10)
+    assert raw.responses("PRACK", 200) and raw.responses("PRACK", 481)
+    assert int(raw.responses("INVITE", 183)[0].get("rseq")) == int(rseq) + 1
+    a.do(api.Answer(leg, SDP))
+    link.run(30_000)
+    assert len(raw.responses("INVITE", 183)) == 1 and len(raw.responses("INVITE", 180)) == 3
+    nothing_left(link, a)
+
+
+def test_a_prack_that_never_comes_fails_the_call() -> None:
+    """32 s without PRACK: 504 to the INVITE, Ended(lost)."""
+    link, a, raw = scene()
+    invite(link, raw, extra="Require: 100rel")
+    a.do(api.Ring(a.one(api.IncomingCall).leg))
+    link.run(33_000)
+    assert raw.responses("INVITE", 504) and a.one(api.Ended).lost
+    nothing_left(link, a)
+
+
+def test_session_timer_kept_by_them_runs_out() -> None:
+    """Session-Expires with refresher uac: 2xx agrees and requires it; without refresh the call ends lost before the time."""
+    link, a, raw = scene()
+    answered(link, a, raw, extra="Supported: timer\nSession-Expires: 90;refresher=uac")
+    (ok,) = raw.responses("INVITE", 200)
+    assert ok.get("session-expires") == "90;refresher=uac" and ok.get("require") == "timer"
+    link.run(55_000)
+    assert a.got(api.Ended) == []
+    link.run(6_000)
+    assert a.one(api.Ended).lost and raw.requests("BYE")
+    nothing_left(link, a)
+
+
+def test_session_timer_refreshed_by_them_goes_on() -> None:
+    """An UPDATE in time starts the session timer anew."""
+    link, a, raw = scene()
+    tag = answered(link, a, raw, extra="Supported: timer\nSession-Expires: 90;refresher=uac")
+    for cseq in (2, 3, 4):
+        link.run(45_000)
+        raw.request("UPDATE", to_tag=tag, cseq=cseq, extra="Supported: timer\nSession-Expires: 90;refresher=uac")
+    link.run(45_000)
+    assert a.got(api.Ended) == [] and len(raw.responses("UPDATE", 200)) == 3
+    a.do(api.Hangup(a.one(api.IncomingCall).leg))
+    nothing_left(link, a)
+
+
+@pytest.mark.parametrize(("allow", "name"), [("INVITE, UPDATE", "UPDATE"), ("INVITE", "INVITE")])
+def test_session_timer_kept_by_us(allow: str, name: str) -> None:
+    """As refresher we refresh at half time: by UPDATE if they allow it, else by re-INVITE with our last SDP; silence ends the call."""
+    link, a, raw = scene()
+    extra = f"Supported: timer\nAllow: {allow}\nSession-Expires: 100;refresher=uas"
+    answered(link, a, raw, extra=extra)
+    raw.answer = lambda request: raw.reply(
+        request, 200, extra="Session-Expires: 100;refresher=uac", body=SDP if name == "INVITE" else b""
+    )
+    link.run(51_000)
+    (refresh,) = raw.requests(name)
+    assert refresh.get("session-expires").startswith("100") and refresh.body == (SDP if name == "INVITE" else b"")
+    link.run(50_000)
+    assert len(raw.requests(name)) == 2 and a.got(api.Reanswered) == []
+    raw.answer = lambda request: None
+    link.run(90_000)
+    assert a.one(api.Ended).lost
+    nothing_left(link, a)
+
+
+def test_session_interval_too_small() -> None:
+    """Session-Expires below our Min-SE is answered 422 with it."""
+    link, a, raw = scene()
+    invite(link, raw, extra="Supported: timer\nSession-Expires: 30")
+    assert raw.responses("INVITE", 422)[0].get("min-se") == "90"
+    assert a.events == []
+    nothing_left(link, a)
+
+
+def test_a_timer_is_offered_to_a_caller_that_knows_it() -> None:
+    """Supported: timer without Session-Expires: we set our own interval and refresh it."""
+    link, a, raw = scene(Settings("x", 1, session_s=1800))
+    answered(link, a, raw, extra="Supported: timer")
+    assert raw.responses("INVITE", 200)[0].get("session-expires") == "1800;refresher=uas"
+
+
+@pytest.mark.parametrize(
+    ("given", "status", "header"),
+    [
+        ({"extra": "Require: foo, bar, timer"}, 420, ("unsupported", "bar, foo")),
+        ({"extra": "Content-Type: text/plain", "body": b"hello"}, 415, ("accept", "application/sdp")),
+        ({"extra": "Content-Type: application/sdp\nContent-Encoding: gzip"}, 415, ("accept-encoding", "identity")),
+        ({"uri": "http://example.com/x"}, 416, ("", "")),
+        ({"uri": "sip:@@"}, 400, ("", "")),
+        ({"body": b"v=0\r\nnonsense\r\n"}, 488, ("warning", "")),
+        ({"extra": "Contact: <sip:second@b>"}, 400, ("", "")),
+        ({"extra": "Record-Route: <sip:no brackets"}, 400, ("", "")),
+        ({"extra": "Session-Expires: soon"}, 400, ("", "")),
+    ],
+)
+def test_invites_that_cannot_be_taken(given: dict[str, object], status: int, header: tuple[str, str]) -> None:
+    """Each fault has its own status and says what would do."""
+    link, a, raw = scene()
+    invite(link, raw, **given)
+    (refused,) = raw.responses("INVITE", status)
+    assert header[1] in refused.get(header[0])
+    assert refused.to_tag and a.events == []
+    nothing_left(link, a)
+
+
+@pytest.mark.parametrize(
+    ("name", "status"), [("SUBSCRIBE", 405), ("MESSAGE", 405), ("REFER", 405), ("JUMP", 501), ("REGISTER", 405)]
+)
+def test_methods_that_are_not_done(name: str, status: int) -> None:
+    """Known methods we do not do are 405, unknown ones 501, both with Allow."""
+    link, a, raw = scene()
+    raw.request(name)
+    link.run(10)
+    assert "INVITE" in raw.responses(name, status)[0].get("allow")
+    nothing_left(link, a)
+
+
+def test_version_not_supported() -> None:
+    """SIP/7.0 is answered 505."""
+    link, a, raw = scene()
+    raw.send("OPTIONS sip:a SIP/7.0\nVia: SIP/2.0/UDP 192.0.2.2;branch=z9hG4bKv7\nFrom: <sip:b>;tag=1\nTo: <sip:a>\n"
+             "Call-ID: v7\nCSeq: 1 OPTIONS\n\n")  # fmt: skip
+    link.run(10)
+    assert raw.responses("OPTIONS", 505)
+    nothing_left(link, a)
+
+
+@pytest.mark.parametrize("gone", ["From", "To", "Call-ID", "CSeq"])
+def test_a_missing_header_is_400_by_name(gone: str) -> None:
+    """A request without one of the five is answered 400 naming it."""
+    link, a, raw = scene()
+    lines = ["OPTIONS sip:a SIP/2.0", "Via: SIP/2.0/UDP 192.0.2.2:5060;branch=z9hG4bKm", "From: <sip:b>;tag=1", "To: <sip:a>",
+             "Call-ID: m", "CSeq: 1 OPTIONS"]  # fmt: skip
+    raw.link.join(B, Agent(link, B))  # the answer lacks the header, too: the raw peer would not take it
+    raw.send("\n".join(line for line in lines if not line.startswith(gone)) + "\n\n")
+    link.run(10)
+    assert link.log[-1].data.startswith(f"SIP/2.0 400 Missing {gone}".encode())
+    assert a.core.count.malformed == 1
+
+
+def test_options_tells_what_we_can() -> None:
+    """OPTIONS outside and inside of dialogs is 200 with Allow; 503 while draining."""
+    link, a, raw = scene()
+    tag = answered(link, a, raw)
+    raw.request("OPTIONS", call_id="probe", cseq=1)
+    raw.request("OPTIONS", to_tag=tag, cseq=2)
+    link.run(10)
+    assert [r.get("allow") != "" for r in raw.responses("OPTIONS", 200)] == [True, True]
+    a.core.available = False
+    raw.request("OPTIONS", call_id="probe", cseq=3)
+    invite(link, raw, call_id="other")
+    assert raw.responses("OPTIONS", 503) and raw.responses("INVITE", 503)
+
+
+def test_loose_routes_are_followed() -> None:
+    """Record-Route with lr: it is echoed in 180 and 200, our BYE goes to the first proxy with Routes and the Contact as R-URI."""
+    link, a, raw = scene()
+    proxy = Raw(link, C)
+    routes = "Record-Route: <sip:192.0.2.3:5060;lr;n=m1>\nRecord-Route: <sip:192.0.2.8;lr>"
+    answered(link, a, raw, extra=routes)
+    assert raw.responses("INVITE", 200)[0].lines("record-route") == ["<sip:192.0.2.3:5060;lr;n=m1>", "<sip:192.0.2.8;lr>"]
+    a.do(api.Hangup(a.one(api.IncomingCall).leg))
+    link.run(10)
+    (bye,) = proxy.requests("BYE")
+    assert bye.uri == "sip:13812345678@192.0.2.2:5060"
+    assert bye.lines("route") == ["<sip:192.0.2.3:5060;lr;n=m1>", "<sip:192.0.2.8;lr>"]
+
+
+def test_strict_routes_are_followed() -> None:
+    """A first route without lr becomes the R-URI, the Contact goes to the end of Route (RFC 3261 §12.2.1.1)."""
+    link, a, raw = scene()
+    proxy = Raw(link, C)
+    answered(link, a, raw, extra="Record-Route: <sip:192.0.2.3:5060>, <sip:192.0.2.8;lr>")
+    a.do(api.Hangup(a.one(api.IncomingCall).leg))
+    link.run(10)
+    (bye,) = proxy.requests("BYE")
+    assert bye.uri == "sip:192.0.2.3:5060"
+    assert bye.lines("route") == ["<sip:192.0.2.8;lr>", "<sip:13812345678@192.0.2.2:5060>"]
+
+
+def test_answers_go_where_rport_and_received_say() -> None:
+    """With rport answers go to the source; received and rport are filled in (RFC 3581)."""
+    link, a, raw = scene()
+    raw.request("OPTIONS", host="10.0.0.1:7777")
+    link.run(10)
+    (ok,) = raw.responses("OPTIONS", 200)
+    assert "rport=5060" in ok.get("via") and "received=192.0.2.2" in ok.get("via")
+
+
+def test_who_calls() -> None:
+    """The asserted identity goes before From, is unescaped; Privacy withholds it; X-Tierline headers and the call id are read."""
+    link, a, raw = scene()
+    call = "0191d7b4-5f3e-7abc-8def-0123456789ab"
+    invite(link, raw, uri="sip:*21%23@192.0.2.1",
+           extra=f"P-Asserted-Identity: <sip:%2B86138@x>\nX-Tierline-Call: {call}\nX-Tierline-Trunk: t1")  # fmt: skip
+    first = a.one(api.IncomingCall)
+    assert (first.called, first.calling, first.leg.call, first.headers["x-tierline-trunk"]) == ("*21#", "+86138", call, "t1")
+    invite(link, raw, call_id="r2", extra=f"Privacy: id\nX-Tierline-Call: {call}")
+    second = a.got(api.IncomingCall)[1]
+    assert second.calling == "" and second.leg.call != call
+    invite(
+        link,
+        raw,
+        call_id="r3",
+        caller="anonymous",
+        extra="X-Tierline-Call: no-uuid\nP-Asserted-Identity: tel:+86-138;phone-context=x",
+    )
+    third = a.got(api.IncomingCall)[2]
+    assert third.calling == "+86138" and third.leg.call.startswith("call-")
+
+
+def test_an_ack_on_the_branch_of_the_invite_counts() -> None:
+    """Peers that reuse the INVITE's branch for the ACK to a 2xx are understood."""
+    link, a, raw = scene()
+    branch = invite(link, raw)
+    a.do(api.Answer(a.one(api.IncomingCall).leg, SDP))
+    link.run(10)
+    raw.request("ACK", branch=branch, to_tag=";tag=" + raw.responses("INVITE", 200)[0].to_tag)
+    link.run(10)
+    a.one(api.Confirmed)
+
+
+def test_a_caller_of_the_old_rfc_is_understood() -> None:
+    """Without the magic cookie transactions are matched by RFC 2543's rules: a repeat makes no second call, CANCEL finds it."""
+    link, a, raw = scene()
+    invite(link, raw, branch="1")
+    invite(link, raw, branch="1")
+    a.one(api.IncomingCall)
+    raw.request("CANCEL", branch="1")
+    link.run(10)
+    assert raw.responses("CANCEL", 200) and a.one(api.Ended).cancelled
+    nothing_left(link, a)
+
+
+def test_too_many_calls_get_503() -> None:
+    """Beyond max_usages new calls are refused, so that memory is bounded."""
+    link, a, raw = scene(Settings("x", 1, max_usages=2))
+    for n in range(3):
+        invite(link, raw, call_id=f"many-{n}")
+    assert len(a.got(api.IncomingCall)) == 2 and len(raw.responses("INVITE", 503)) == 1
+
+
+def test_the_contact_names_the_call_at_the_edge() -> None:
+    """Contact is <sip:call.leg@edge:port>, whatever our own address is."""
+    link, a, raw = scene(Settings("x", 1, contact_host="192.0.2.77", contact_port=5070))
+    answered(link, a, raw)
+    leg = a.one(api.IncomingCall).leg
+    assert raw.responses("INVITE", 200)[0].get("contact") == f"<sip:{leg.call}.a@192.0.2.77:5070>"
+
+
+def test_lost_200s_are_made_up_for() -> None:
+    """Three lost 200s delay the answer, no more."""
+    link, a, raw = scene()
+    link.drop(method("200 INVITE"), times=3)
+    invite(link, raw)
+    a.do(api.Answer(a.one(api.IncomingCall).leg, SDP))
+    link.run(4_000)
+    assert len(raw.responses("INVITE", 200)) == 1

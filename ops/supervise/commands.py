@@ -130,25 +130,30 @@ def _down_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _down(args: argparse.Namespace) -> int:
-    """Ask the supervisor to stop and show its lines until it has."""
     folder = files.Folder(args.state.absolute())
-    leader = files.running(folder)
-    if leader is None:
+    if not stop(folder, args.drain):
         print(f"no centre runs in {folder.path}", file=sys.stderr)
         return NOT_RUNNING
-    log = folder.log("supervisor")
+    return 0
+
+
+def stop(folder: files.Folder, drain_s: float | None = None, aloud: bool = True) -> bool:
+    """Ask the supervisor to stop, show its lines until it has; False when none runs. After `drain_s` conversations are cut."""
+    leader = files.running(folder)
+    if leader is None:
+        return False
+    log, clock = folder.log("supervisor"), SystemClock()
     shown = log.stat().st_size if log.exists() else 0
     os.kill(leader.pid, signal.SIGTERM)
-    clock = SystemClock()
-    hurry_at = None if args.drain is None else clock.mono_ms() + args.drain * 1000
+    hurry_at = None if drain_s is None else clock.mono_ms() + drain_s * 1000
     while proc.same(leader):
         if hurry_at is not None and clock.mono_ms() >= hurry_at:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(leader.pid, signal.SIGTERM)
             hurry_at = None
         time.sleep(0.1)
-        shown = _show(log, shown, True)
-    return 0
+        shown = _show(log, shown, aloud)
+    return True
 
 
 def _status_arguments(parser: argparse.ArgumentParser) -> None:

@@ -22,7 +22,7 @@ class Metrics(Collector):
         self.lag = Gauge("tierline_ledger_lag_seconds", "Age of the last fact read when it was read", registry=r)
         self.leader = Gauge("tierline_ledger_leader", "1 if this console writes the ledger", registry=r)
         self.commit_seconds = Histogram("tierline_ledger_commit_seconds", "Time of one transaction of the ledger", registry=r)
-        self.unexplained = Gauge("tierline_unexplained_calls", "Recent calls whose sources differ, by difference", ["code"], registry=r)
+        self.unexplained = Gauge("tierline_unexplained_calls", "Recent calls whose sources differ", ["code"], registry=r)
         self.watchers = Gauge("tierline_console_watchers", "Open live connections", ["role"], registry=r)
         self.requests = Counter("tierline_console_requests", "HTTP answers", ["status"], registry=r)
         self.logins = Counter("tierline_console_logins", "Log-ins by outcome: ok, wrong, throttled", ["outcome"], registry=r)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import redis
 
 from console.ledger.database import Database
+from tests.console.desk import Desk, centre
 from tests.console.postgres import PostgresServer
 from tests.kit.redis_server import RedisServer
 
@@ -43,3 +45,12 @@ def database(database_url: str) -> Iterator[Database]:
     made.migrate()
     yield made
     made.close()
+
+
+@pytest.fixture
+async def desk(tmp_path: Path, redis_server: RedisServer) -> AsyncIterator[Desk]:
+    """A console on SQLite with a router stand-in and an empty Redis."""
+    redis.Redis(port=redis_server.port).flushall()
+    made = await Desk(centre(tmp_path / "state", redis_server.port)).start()
+    yield made
+    await made.stop()

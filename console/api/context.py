@@ -1,0 +1,107 @@
+"""What the handlers work with, and one route's description. Routes are made once and serve requests and the OpenAPI document."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+from console.api.errors import BadRequest
+from console.api.fields import Field, check
+from console.api.sessions import Sessions
+from console.api.throttle import Throttle
+from console.ledger.audit import Policy
+from console.ledger.database import Database
+from console.ledger.people import Session, User
+from console.ledger.queries import Queries
+from console.live.hub import Hub
+from console.live.router import Routers
+from console.metrics import Metrics
+from ops.centre import Agent, CentreConfig
+from ops.clock import Clock
+
+
+@dataclass(slots=True)
+class Context:
+    """Everything a handler needs; made in app.py."""
+
+    config: CentreConfig
+    clock: Clock
+    metrics: Metrics
+    database: Database
+    queries: Queries
+    sessions: Sessions
+    routers: Routers
+    hub: Hub
+    leaving: set[str] = field(default_factory=set)  # agents whose log-out waits for a router
+    throttle: Throttle = field(default_factory=Throttle)
+    agents: dict[str, Agent] = field(default_factory=dict)
+    reasons: tuple[str, ...] = ()
+    policy: Policy = field(default_factory=Policy)
+
+    def __post_init__(self) -> None:
+        self.agents = {agent.id: agent for agent in self.config.agent}
+        self.reasons = tuple(reason.id for reason in self.config.not_ready)
+        unrecorded = frozenset(queue.id for queue in self.config.queue if not queue.record)
+        self.policy = Policy(self.config.media.record, unrecorded)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request: who asks, and the checked fields of body, query and path."""
+
+    ctx: Context
+    request: web.Request
+    fields: dict[str, Any]
+    who: tuple[User, Session] | None
+
+    @property
+    def user(self) -> User:
+        """Who asks, on routes with a role."""
+        assert self.who is not None, "the guard lets nobody else in"
+        return self.who[0]
+
+    @property
+    def session(self) -> Session:
+        """The log-in it is asked with."""
+        assert self.who is not None, "the guard lets nobody else in"
+        return self.who[1]
+
+
+Handler = Callable[[Call], Awaitable[web.StreamResponse]]
+PUBLIC, ANY, AGENT, SUPERVISOR = "public", "any", "agent", "supervisor"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One method on one path. `reply`: name of a schema in openapi.py, "" for no JSON."""
+
+    method: str
+    path: str
+    role: str  # public, any, agent, supervisor
+    handler: Handler
+    told: str
+    body: tuple[Field, ...] = ()
+    query: tuple[Field, ...] = ()
+    parts: tuple[Field, ...] = ()  # of the path
+    reply: str = ""
+    errors: tuple[int, ...] = ()
+    produces: str = "application/json"
+
+    async def take(self, request: web.Request) -> dict[str, Any]:
+        """The checked fields of a request. Raises BadRequest naming the field."""
+        fields = check(dict(request.match_info), self.parts) if self.parts else {}
+        fields |= check(dict(request.query), self.query)
+        if self.body:
+            fields |= check(await _json(request), self.body)
+        return fields
+
+
+async def _json(request: web.Request) -> object:
+    try:
+        return json.loads(await request.read())
+    except (ValueError, RecursionError) as error:
+        raise BadRequest("bad_json", f"the body is not JSON: {str(error)[:100]}") from error

@@ -1,0 +1,101 @@
+"""/api/live: a WebSocket that pushes the own agent to agents and the board to supervisors.
+
+Server to browser, each a JSON object with `type`: `agent` {agent, now_ms}; `board` {queues, agents, full, now_ms} where rows
+replace the known ones; `calls` {}: the call list has news; `router` {up}. Closed with 4401 when the session is over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from aiohttp import WSCloseCode, web
+
+from console.api.agent import view
+from console.api.context import ANY, Call, Context, Route
+from console.api.guard import COOKIE
+from console.live.hub import Watcher
+from console.live.router import RouterAway, RouterFault
+from console.live.views import Json
+
+SESSION_OVER = 4401
+CHECK_S = 5.0  # the session is looked at so often
+CALLS_S = 1.0  # news of the call list at most so often
+SOCKETS: web.AppKey[set[web.WebSocketResponse]] = web.AppKey("sockets", set)
+
+
+async def live(call: Call) -> web.StreamResponse:
+    """Push until the browser goes or the session ends."""
+    ctx, role = call.ctx, call.user.role
+    socket = web.WebSocketResponse(heartbeat=20, max_msg_size=4096)
+    await socket.prepare(call.request)
+    watcher = Watcher(agent=call.user.id if role == "agent" else "")
+    sockets, gauge = call.request.app[SOCKETS], ctx.metrics.watchers.labels(role)
+    sockets.add(socket)
+    gauge.inc()
+    sender = asyncio.create_task(_push(ctx, call, socket, watcher))
+    try:
+        async for _ in socket:  # nothing is expected; reading answers pings and sees the end
+            pass
+    finally:
+        ctx.hub.leave(watcher)
+        sockets.discard(socket)
+        gauge.dec()
+        sender.cancel()
+        with contextlib.suppress(asyncio.CancelledError, ConnectionError):
+            await sender
+    return socket
+
+
+async def _push(ctx: Context, call: Call, socket: web.WebSocketResponse, watcher: Watcher) -> None:
+    ctx.hub.watch(watcher)
+    await socket.send_json({"type": "router", "up": ctx.routers.up})
+    if watcher.agent:
+        await _first(ctx, socket, watcher)
+    loop, full, calls_at = asyncio.get_running_loop(), True, 0.0
+    while await _awake(ctx, call, watcher):
+        for message in _news(ctx, watcher, full):
+            full = full and message["type"] != "board"
+            await socket.send_json(message)
+        if watcher.calls and loop.time() - calls_at >= CALLS_S:
+            watcher.calls, calls_at = False, loop.time()
+            await socket.send_json({"type": "calls"})
+    await socket.close(code=SESSION_OVER, message=b"session over")
+
+
+async def _awake(ctx: Context, call: Call, watcher: Watcher) -> bool:
+    """Wait for news or for the time to look at the session; False: it is over."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(CALLS_S if watcher.calls else CHECK_S):
+            await watcher.wake.wait()
+    watcher.wake.clear()
+    return await ctx.sessions.find(call.request.cookies.get(COOKIE, "")) is not None
+
+
+async def _first(ctx: Context, socket: web.WebSocketResponse, watcher: Watcher) -> None:
+    with contextlib.suppress(RouterAway, RouterFault):  # the page is told by `router`
+        row = await view(ctx, watcher.agent)
+        await socket.send_json({"type": "agent", "agent": row, "now_ms": ctx.hub.now_ms()})
+
+
+def _news(ctx: Context, watcher: Watcher, full: bool) -> list[Json]:
+    """What changed since the last time, taken."""
+    agents, queues, router = watcher.agents, watcher.queues, watcher.router
+    watcher.agents, watcher.queues, watcher.router = set(), False, False
+    told: list[Json] = [{"type": "router", "up": ctx.routers.up}] if router else []
+    if watcher.agent:
+        rows = [ctx.hub.agents[name] for name in agents if name in ctx.hub.agents]
+        return told + [{"type": "agent", "agent": row, "now_ms": ctx.hub.now_ms()} for row in rows]
+    if not (agents or queues):
+        return told
+    board = ctx.hub.board(None if full else agents)
+    return [*told, {"type": "board", "full": full, **(board if queues or full else board | {"queues": []})}]
+
+
+async def hang_up(app: web.Application) -> None:
+    """At the end of the process: tell the pages to come back."""
+    for socket in list(app[SOCKETS]):
+        await socket.close(code=WSCloseCode.GOING_AWAY, message=b"restart")
+
+
+ROUTES = (Route("GET", "/api/live", ANY, live, "WebSocket: pushes changes", errors=(426,), produces=""),)

@@ -1,0 +1,142 @@
+"""Who is logged in: passwords by argon2, sessions in SQL with a short memory in front, so that work goes on while SQL is away."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+import secrets
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from sqlalchemy.exc import SQLAlchemyError
+
+from console.ledger.database import away
+from console.ledger.people import People, Session, User
+from ops.centre import CentreConfig
+from ops.clock import Clock
+
+log = logging.getLogger(__name__)
+FRESH_MS = 30_000  # a session is looked up in SQL again after so long: an end elsewhere takes effect then
+_SEED_CHUNK = 32
+
+
+def hasher() -> PasswordHasher:
+    """OWASP's minimum for argon2id: 19 MiB, 2 passes (about 20 ms). First passwords are random and long."""
+    return PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+
+
+class Sessions:
+    """Users, passwords and sessions."""
+
+    def __init__(self, config: CentreConfig, people: People, clock: Clock, passwords: PasswordHasher | None = None) -> None:
+        self.config, self.people, self.clock = config, people, clock
+        self.passwords = passwords or hasher()
+        self.users: dict[str, User] = {}
+        self.seeded = asyncio.Event()
+        self._known: dict[str, tuple[Session, int]] = {}  # token -> session, when looked up
+        self._pool = ThreadPoolExecutor(2, "argon2")
+        self._unknown = self.passwords.hash(secrets.token_hex(8))
+
+    # ---- users ----
+    async def load(self) -> None:
+        """Users as the configuration has them."""
+        wanted = [User(agent.id, agent.name, agent.role, agent.seat) for agent in self.config.agent]
+        await asyncio.to_thread(self.people.configure, wanted)
+        self.users = await asyncio.to_thread(self.people.users)
+
+    async def seed(self) -> None:
+        """Give users without a password the one of STATE/credentials.json."""
+        first = {user: text for user, text in self._credentials().items() if user in self.users and not self.users[user].password}
+        loop = asyncio.get_running_loop()
+        for chunk in _chunks(sorted(first), _SEED_CHUNK):
+            hashes = await asyncio.gather(*(loop.run_in_executor(self._pool, self.passwords.hash, first[user]) for user in chunk))
+            await asyncio.to_thread(self.people.set_passwords, dict(zip(chunk, hashes, strict=True)), True)
+        self.users = await asyncio.to_thread(self.people.users)
+        self.seeded.set()
+        without = sorted(user.id for user in self.users.values() if not user.password)
+        log.info("users ready", extra={"users": len(self.users), "without_password": without[:20]})
+
+    def _credentials(self) -> dict[str, str]:
+        path = self.config.state / "credentials.json"
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+            return {str(user["id"]): str(user["password"]) for user in data["users"]}
+        except FileNotFoundError:
+            log.warning("no first passwords: credentials.json is not there")
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            log.error("credentials.json cannot be used", extra={"why": repr(error)})
+        return {}
+
+    async def verify(self, name: str, password: str) -> User | None:
+        """The user with this password. Takes as long for a name that does not exist."""
+        await self.seeded.wait()
+        user = self.users.get(name)
+        kept = user.password if user is not None and user.password else self._unknown
+        right = await asyncio.get_running_loop().run_in_executor(self._pool, self._right, kept, password)
+        return user if right and kept != self._unknown else None
+
+    def _right(self, kept: str, password: str) -> bool:
+        try:
+            return self.passwords.verify(kept, password)
+        except (VerificationError, InvalidHashError):
+            return False
+
+    # ---- sessions ----
+    async def open(self, user: User) -> tuple[str, Session]:
+        """A new session: the cookie's value and what is kept of it."""
+        cookie, now = secrets.token_urlsafe(32), self.clock.now_ms()
+        session = Session(_digest(cookie), user.id, now + self.config.console.session_hours * 3_600_000)
+        await asyncio.to_thread(self.people.open, session, now)
+        self._known[session.token] = session, now
+        return cookie, session
+
+    async def find(self, cookie: str) -> tuple[User, Session] | None:
+        """Who holds this cookie; None: nobody any more. Raises SQLAlchemyError for an unknown one while SQL is away."""
+        token = _digest(cookie)
+        session = await self._fresh(token)
+        user = self.users.get(session.user) if session is not None else None
+        if session is None or user is None or session.expires_ms <= self.clock.now_ms():
+            self._known.pop(token, None)
+            return None
+        return user, session
+
+    async def _fresh(self, token: str) -> Session | None:
+        known, now = self._known.get(token), self.clock.now_ms()
+        if known is not None and now - known[1] < FRESH_MS:
+            return known[0]
+        try:
+            session = await asyncio.to_thread(self.people.session, token)
+        except SQLAlchemyError as error:
+            if known is None or not away(error):
+                raise
+            return known[0]
+        if session is not None:
+            self._known[token] = session, now
+        return session
+
+    async def close(self, session: Session) -> None:
+        """End a session."""
+        self._known.pop(session.token, None)
+        await asyncio.to_thread(self.people.close, session.token)
+
+    async def expire(self) -> list[str]:
+        """Remove what ran out; users that have no session left."""
+        now = self.clock.now_ms()
+        self._known = {token: known for token, known in self._known.items() if known[0].expires_ms > now}
+        return await asyncio.to_thread(self.people.expire, now)
+
+    def shutdown(self) -> None:
+        """End the threads."""
+        self._pool.shutdown(wait=False)
+
+
+def _digest(cookie: str) -> str:
+    return hashlib.sha256(cookie.encode()).hexdigest()
+
+
+def _chunks(items: list[str], size: int) -> Iterable[list[str]]:
+    return (items[n : n + size] for n in range(0, len(items), size))

@@ -1,0 +1,142 @@
+"""The console process: wires ledger, live hub and web application, and nothing else does."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+from argon2 import PasswordHasher
+from redis.asyncio import Redis
+from sqlalchemy.exc import SQLAlchemyError
+
+from console.api import server
+from console.api.agent import leave
+from console.api.context import Context
+from console.api.sessions import Sessions
+from console.ledger.audit import DIFFERENCES, audit
+from console.ledger.database import Database, away
+from console.ledger.people import People
+from console.ledger.queries import Queries
+from console.ledger.reader import Reader
+from console.live.hub import Hub
+from console.live.router import Routers
+from console.metrics import Metrics
+from ops.centre import CentreConfig
+from ops.clock import Clock, SystemClock
+
+log = logging.getLogger(__name__)
+EXPIRE_S = 15.0
+AUDIT_S = 60.0
+AUDITED_MS = 900_000  # the metric looks back so far
+RETRY_S = 2.0
+
+
+class App:
+    """One console. `start`, then `stop`."""
+
+    def __init__(
+        self,
+        config: CentreConfig,
+        clock: Clock | None = None,
+        metrics: Metrics | None = None,
+        passwords: PasswordHasher | None = None,
+    ) -> None:
+        self.config, self.clock, self.metrics = config, clock or SystemClock(), metrics or Metrics()
+        tenant, database = config.centre.tenant, Database(config.database_url)
+        self.redis = Redis.from_url(config.redis_url, socket_connect_timeout=3, socket_timeout=10)
+        self.routers = Routers(config.routers, tenant, self.metrics)
+        self.reader = Reader(self.redis, database, tenant, f"{os.uname().nodename}:{os.getpid()}", self.clock, self.metrics)
+        self.hub = Hub(config, self.routers, self.clock, lambda: self.reader.smooth)
+        self.reader.feed = self.hub.feed
+        sessions = Sessions(config, People(database, tenant), self.clock, passwords)
+        self.ctx = Context(config, self.clock, self.metrics, database, Queries(database, tenant), sessions, self.routers, self.hub)
+        self.failed = asyncio.Event()  # a task ended by an error: half a console is worse than a restart
+        self._tasks: list[asyncio.Task[None]] = []
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        """Wait for the database, serve, read. Raises OSError if the port is taken."""
+        await self._database_there()
+        self._runner = web.AppRunner(server.make(self.ctx), access_log=None, shutdown_timeout=5)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, self.config.console.address, self.config.ports.console).start()
+        work = (self.ctx.sessions.seed, self.reader.run, self.hub.run, self._housekeeping, self._auditing)
+        self._tasks = [asyncio.create_task(self._told(step)) for step in work]
+        log.info("console serves", extra={"address": self.config.console.address, "port": self.config.ports.console})
+
+    async def _told(self, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except Exception:
+            log.critical("a task of the console failed", exc_info=True)
+            self.failed.set()
+            raise
+
+    async def _database_there(self) -> None:
+        while True:
+            try:
+                await asyncio.to_thread(self.ctx.database.migrate)
+                return await self.ctx.sessions.load()
+            except SQLAlchemyError as error:
+                if not away(error):
+                    raise
+                log.warning("waiting for the database", extra={"why": str(error)[:200]})
+                await asyncio.sleep(RETRY_S)
+
+    async def _housekeeping(self) -> None:
+        """End sessions that ran out, log their agents out, and try again what no router took."""
+        while True:
+            await asyncio.sleep(EXPIRE_S)
+            try:
+                gone = await self.ctx.sessions.expire()
+            except SQLAlchemyError as error:
+                log.warning("sessions wait for the database", extra={"why": type(error).__name__})
+                continue
+            agents = [user for user in gone if user in self.ctx.agents and self.ctx.agents[user].role == "agent"]
+            for agent in {*agents, *self.ctx.leaving}:
+                await leave(self.ctx, agent)
+
+    async def _auditing(self) -> None:
+        """Keep the metric of unexplained calls; only the console that writes the ledger looks."""
+        while True:
+            await asyncio.sleep(AUDIT_S)
+            now, ctx = self.clock.now_ms(), self.ctx
+            span, tenant = (now - AUDITED_MS, now), self.config.centre.tenant
+            try:
+                report = await asyncio.to_thread(audit, ctx.database, tenant, span, ctx.policy, now)
+            except SQLAlchemyError as error:
+                log.warning("audit waits for the database", extra={"why": type(error).__name__})
+                continue
+            for code in DIFFERENCES:
+                self.metrics.unexplained.labels(code).set(report.by_code.get(code, 0))
+            if report.unexplained:
+                log.error("unexplained calls", extra={"calls": report.unexplained, "by_code": report.by_code})
+
+    async def stop(self) -> None:
+        """Serve no more, give the lease up, close everything."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.reader.close()
+        await self.routers.close()
+        await self.redis.aclose()
+        self.ctx.sessions.shutdown()
+        self.ctx.database.close()
+
+
+async def serve(config: CentreConfig, stop: asyncio.Event) -> None:
+    """Run until `stop`. Raises SystemExit(70) when a task of it failed; the trace is in the log."""
+    app = App(config)
+    await app.start()
+    ends = [asyncio.create_task(event.wait()) for event in (stop, app.failed)]
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    for end in ends:
+        end.cancel()
+    await app.stop()
+    if app.failed.is_set():
+        raise SystemExit(70)

@@ -1,0 +1,191 @@
+"""What changes goes to whom it matters: facts mark agents and queues as changed, one question to the router a tick, a push each.
+
+Nobody watches: nobody is asked. A slow browser gets the latest state, never a queue of old ones. When facts do not come (Redis
+away, far behind, just started) the hub asks for everything once a second instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from console.live.router import RouterAway, RouterFault, Routers, UnknownAgent
+from console.live.views import Json, agent_json, queue_json
+from ops.centre import CentreConfig
+from ops.clock import Clock
+from ops.facts import Fact
+
+log = logging.getLogger(__name__)
+TICK_S = 0.1  # at most one question a tick
+POLL_MS = 1000  # everything is asked for so often while facts do not come
+RESYNC_MS = 30_000  # and so often anyway, while a supervisor watches
+_CALLS = frozenset(["call_started", "call_ended", "edge_outcome", "bridged", "recorded", "recording_failed"])
+
+
+@dataclass(eq=False, slots=True)
+class Watcher:
+    """One browser. `agent`: it sees this one only; "": it sees the board. Wait for `wake`, then `take`."""
+
+    agent: str = ""
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    agents: set[str] = field(default_factory=set)  # changed and not yet taken
+    queues: bool = False
+    calls: bool = False
+    router: bool = False  # the router went or came
+
+    def touch(self, agents: Iterable[str], queues: bool = False) -> None:
+        """Mark what changed, as far as this browser may see it."""
+        if self.agent:
+            self.agents |= {self.agent} & set(agents)
+        else:
+            self.agents |= set(agents)
+            self.queues |= queues
+        if self.agents or self.queues:
+            self.wake.set()
+
+
+class Hub:
+    """Keeps the latest state of what is watched."""
+
+    def __init__(self, config: CentreConfig, routers: Routers, clock: Clock, smooth: Callable[[], bool]) -> None:
+        self.routers, self.clock, self.smooth = routers, clock, smooth
+        self.names = {agent.id: agent.name for agent in config.agent}
+        self.queue_order = {queue.id: n for n, queue in enumerate(config.queue)}
+        self._anyone = config.agent[0].id if config.agent else "-"
+        self.agents: dict[str, Json] = {}
+        self.queues: dict[str, Json] = {}
+        self.watchers: set[Watcher] = set()
+        self._dirty: set[str] = set()
+        self._queues_dirty = False
+        self._all = False
+        self._asked_all_ms = 0
+        self._skew_ms = 0  # router's clock less ours
+        self._router_was = True
+        self._work = asyncio.Event()
+
+    # ---- in ----
+    def feed(self, facts: Sequence[Fact]) -> None:
+        """Facts as they are read from the stream."""
+        if not self.watchers:
+            return
+        self._dirty.update([fact.agent for fact in facts if fact.agent])
+        self._queues_dirty |= any(fact.source.startswith("router") for fact in facts)
+        if any(fact.kind in _CALLS for fact in facts):
+            for watcher in self.watchers:
+                if not watcher.agent:
+                    watcher.calls = True
+                    watcher.wake.set()
+        self._work.set()
+
+    def learn(self, view: Json) -> None:
+        """A verb's answer: at once on every page, without waiting for its fact."""
+        self._keep_agent(view)
+        self._queues_dirty = True
+        self._work.set()
+
+    def watch(self, watcher: Watcher) -> None:
+        """A browser comes: it is told everything it may see as soon as it is known."""
+        self.watchers.add(watcher)
+        if watcher.agent:
+            self._dirty.add(watcher.agent)
+        else:
+            self._all = True
+        self._work.set()
+
+    def leave(self, watcher: Watcher) -> None:
+        """A browser goes. With the last one goes what was known: nobody keeps it fresh."""
+        self.watchers.discard(watcher)
+        if not self.watchers:
+            self.agents.clear()
+            self.queues.clear()
+
+    # ---- out ----
+    def now_ms(self) -> int:
+        """Time as the router has it, for timers on the page."""
+        return self.clock.now_ms() + self._skew_ms
+
+    def board(self, agents: Iterable[str] | None = None) -> Json:
+        """The board as JSON: all queues in the configured order, these agents (None: all)."""
+        chosen = self.agents.values() if agents is None else [self.agents[name] for name in agents if name in self.agents]
+        return {
+            "queues": sorted(self.queues.values(), key=lambda row: (self.queue_order.get(row["queue"], 10**6), row["queue"])),
+            "agents": sorted(chosen, key=lambda row: str(row["agent"])),
+            "now_ms": self.now_ms(),
+        }
+
+    # ---- the loop ----
+    async def run(self) -> None:
+        """Ask and push until cancelled."""
+        while True:
+            try:
+                async with asyncio.timeout(POLL_MS / 1000):
+                    await self._work.wait()
+            except TimeoutError:
+                self._overdue()
+            self._work.clear()
+            if self.watchers:
+                await self._refresh()
+                await asyncio.sleep(TICK_S)
+
+    def _overdue(self) -> None:
+        supervised = any(not watcher.agent for watcher in self.watchers)
+        age = self.clock.mono_ms() - self._asked_all_ms
+        if not self.smooth() or not self.routers.up:
+            self._all |= supervised
+            self._dirty |= {watcher.agent for watcher in self.watchers if watcher.agent}
+        elif supervised and age >= RESYNC_MS:
+            self._all = True
+
+    async def _refresh(self) -> None:
+        """One question for all that changed since the last."""
+        if self.clock.mono_ms() - self._asked_all_ms >= RESYNC_MS:
+            self._overdue()
+        supervised = any(not watcher.agent for watcher in self.watchers)
+        everything = self._all and supervised
+        dirty = self._dirty if supervised else self._dirty & {watcher.agent for watcher in self.watchers}
+        needed = everything or dirty or (self._queues_dirty and supervised)
+        self._all, self._queues_dirty, self._dirty = False, False, set()
+        if not needed:
+            return
+        try:
+            await self._ask(everything, dirty)
+        except (RouterAway, RouterFault) as error:
+            log.warning("no board from the router", extra={"why": str(error)[:200]})
+            self._all |= everything
+            self._dirty |= dirty
+        self._tell_router()
+
+    async def _ask(self, everything: bool, dirty: set[str]) -> None:
+        try:
+            board = await self.routers.board([] if everything else sorted(dirty) or [self._anyone])
+        except UnknownAgent:
+            board = await self.routers.board()
+        self._skew_ms = board.now_ms - self.clock.now_ms() if board.now_ms else 0
+        if everything:
+            self._asked_all_ms = self.clock.mono_ms()
+        for queue in board.queues:
+            row = queue_json(queue)
+            if self.queues.get(queue.queue) != row:
+                self.queues[queue.queue] = row
+                self._touch((), queues=True)
+        for view in board.agents:
+            self._keep_agent(agent_json(view, self.names))
+
+    def _keep_agent(self, row: Json) -> None:
+        known = self.agents.get(row["agent"])
+        if known is None or (known != row and known["version"] <= row["version"]) or row["since_ms"] > known["since_ms"]:
+            self.agents[row["agent"]] = row
+            self._touch([row["agent"]])
+
+    def _touch(self, agents: Sequence[str], queues: bool = False) -> None:
+        for watcher in self.watchers:
+            watcher.touch(agents, queues)
+
+    def _tell_router(self) -> None:
+        if self._router_was != self.routers.up:
+            self._router_was = self.routers.up
+            for watcher in self.watchers:
+                watcher.router = True
+                watcher.wake.set()

@@ -1,0 +1,110 @@
+"""The console's way to the routers: service Agents over gRPC, with failover. Only here gRPC codes become exceptions."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, TypeVar
+
+import grpc
+from tierline.agents.v1 import agents_pb2 as pb
+from tierline.agents.v1.agents_pb2_grpc import AgentsStub
+
+from console.metrics import Metrics
+
+T = TypeVar("T")
+DEADLINE_S = 1.5
+_TRY_NEXT = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
+_OPTIONS = [("grpc.max_reconnect_backoff_ms", 1000), ("grpc.initial_reconnect_backoff_ms", 200)]
+
+
+class RouterAway(ConnectionError):
+    """No router answers, or its store is away."""
+
+
+class Refused(ValueError):
+    """The agent's state does not allow the verb; the text is the router's."""
+
+
+class UnknownAgent(LookupError):
+    """The router does not know the agent: not logged in since it started."""
+
+
+class RouterFault(RuntimeError):
+    """The router answered with an error that is a defect."""
+
+
+class Routers:
+    """All verbs of service Agents. Starts with the router that answered last; verbs may be repeated, so the next may be asked."""
+
+    def __init__(self, targets: Iterable[str], tenant: str, metrics: Metrics) -> None:
+        self.tenant, self.metrics = tenant, metrics
+        self._channels = [grpc.aio.insecure_channel(target, options=_OPTIONS) for target in targets]
+        self._stubs = [AgentsStub(channel) for channel in self._channels]
+        self._current = 0
+        self.up = True  # as the last call found it
+
+    async def _call(self, verb: Callable[[Any], Callable[..., Awaitable[T]]], request: Any) -> T:
+        why = "no router is configured"
+        for _ in self._stubs:
+            try:
+                reply = await verb(self._stubs[self._current])(request, timeout=DEADLINE_S)
+                self._told(True)
+                return reply
+            except grpc.aio.AioRpcError as error:
+                if error.code() not in _TRY_NEXT:
+                    self._told(True)
+                    raise _named(error) from error
+                why = f"{error.code().name}: {error.details()}"
+                self._current = (self._current + 1) % len(self._stubs)
+        self._told(False)
+        raise RouterAway(why)
+
+    def _told(self, up: bool) -> None:
+        self.up = up
+        self.metrics.router_up.set(up)
+
+    async def login(self, agent: str, seat: str, skills: dict[str, int]) -> pb.AgentView:
+        """Start work at a seat. Repeats are harmless."""
+        levels = [pb.SkillLevel(skill=skill, level=level) for skill, level in skills.items()]
+        return await self._call(lambda s: s.Login, pb.LoginRequest(tenant=self.tenant, agent=agent, seat=seat, skills=levels))
+
+    async def logout(self, agent: str) -> pb.AgentView:
+        """Stop work; during a call after it."""
+        return await self._call(lambda s: s.Logout, self._agent(agent))
+
+    async def ready(self, agent: str) -> pb.AgentView:
+        """Take calls."""
+        return await self._call(lambda s: s.SetReady, self._agent(agent))
+
+    async def not_ready(self, agent: str, reason: str) -> pb.AgentView:
+        """Take no calls, for a reason."""
+        return await self._call(lambda s: s.SetNotReady, pb.NotReadyRequest(tenant=self.tenant, agent=agent, reason=reason))
+
+    async def end_after_call(self, agent: str) -> pb.AgentView:
+        """After-call work is done."""
+        return await self._call(lambda s: s.EndAfterCall, self._agent(agent))
+
+    async def agent(self, agent: str) -> pb.AgentView:
+        """The agent as it is. Raises UnknownAgent."""
+        return await self._call(lambda s: s.GetAgent, self._agent(agent))
+
+    async def board(self, agents: Iterable[str] = ()) -> pb.Board:
+        """All queues, and these agents (none named: all)."""
+        return await self._call(lambda s: s.GetBoard, pb.BoardRequest(tenant=self.tenant, agents=list(agents)))
+
+    def _agent(self, agent: str) -> pb.AgentRequest:
+        return pb.AgentRequest(tenant=self.tenant, agent=agent)
+
+    async def close(self) -> None:
+        """Close the channels."""
+        for channel in self._channels:
+            await channel.close()
+
+
+def _named(error: grpc.aio.AioRpcError) -> Exception:
+    text = error.details() or ""
+    if error.code() == grpc.StatusCode.FAILED_PRECONDITION:
+        return Refused(text)
+    if error.code() == grpc.StatusCode.NOT_FOUND:
+        return UnknownAgent(text)
+    return RouterFault(f"{error.code().name}: {text}")

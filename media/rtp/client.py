@@ -17,7 +17,7 @@ from pathlib import Path
 from media.rtp import digits, sdp
 from media.rtp.api import BadSdp, Digit, LegAudio, RtpError
 from media.rtp.bencode import Encodable, Value
-from media.rtp.ng import NgClient, Reply, members
+from media.rtp.ng import NgClient, NgTimeout, Reply, members
 from media.ua.api import Leg
 from ops.centre import CentreConfig
 from ops.ids import CallId
@@ -105,7 +105,7 @@ class RtpEngine:
         """Open a leg that we call; the SDP for our INVITE. The codec of the call's first phone leads, to spare converting."""
         async with self._opening(leg) as one:
             offer = sdp.dummy(self._address, self._preferred(leg))
-            reply = await self._do("offer", leg, {"from-tag": one.dummy_tag, "to-tag": one.tag, "sdp": offer}, CARRY)
+            reply = await self._do("offer", leg, {**_tags(one.dummy_tag, one.tag), "sdp": offer}, CARRY)
             return self._for_phone(one, reply, None)
 
     async def answered(self, leg: Leg, sdp: bytes) -> None:
@@ -116,8 +116,7 @@ class RtpEngine:
             if one.partner is not None:  # told twice, or after a re-offer of ours
                 await self._join(one, one.partner)
                 return
-            fields: dict[str, Encodable] = {"from-tag": one.dummy_tag, "to-tag": one.tag, "sdp": phone.text()}
-            await self._do("answer", leg, fields, CARRY)
+            await self._do("answer", leg, {**_tags(one.dummy_tag, one.tag), "sdp": phone.text()}, CARRY)
 
     async def reoffer(self, leg: Leg, sdp: bytes) -> bytes:
         """The phone's new offer within the dialog; the SDP for our 200. Whom it hears stays as it is.
@@ -133,7 +132,7 @@ class RtpEngine:
         other, to = one.partner, one.partner.tag if one.partner else one.dummy_tag
         direction = sdp.mirror(phone.direction)
         answer = other.needed().text(direction) if other else sdp.dummy(self._address, BOTH, direction)
-        tags: dict[str, Encodable] = {"from-tag": one.tag, "to-tag": to}
+        tags = _tags(one.tag, to)
         await self._do("offer", one.leg, {**tags, "sdp": phone.text()}, CARRY)
         reply = await self._do("answer", one.leg, {**tags, "sdp": answer}, CARRY)
         out = self._for_phone(one, reply, phone)
@@ -170,7 +169,7 @@ class RtpEngine:
             left.partner, right.partner = right, left
 
     async def _join(self, left: _Leg, right: _Leg) -> None:
-        tags: dict[str, Encodable] = {"from-tag": left.tag, "to-tag": right.tag}
+        tags = _tags(left.tag, right.tag)
         await self._do("offer", left.leg, {**tags, "sdp": left.needed().text()}, CARRY)
         await self._do("answer", left.leg, {**tags, "sdp": right.needed().text()}, CARRY)
 
@@ -184,7 +183,7 @@ class RtpEngine:
     async def _park(self, one: _Leg) -> None:
         """Pair a leg with its dummy. A leg that has not answered is with its dummy anyway."""
         if one.phone is not None:
-            tags: dict[str, Encodable] = {"from-tag": one.dummy_tag, "to-tag": one.tag}
+            tags = _tags(one.dummy_tag, one.tag)
             nobody = sdp.dummy(self._address, BOTH)
             await self._do("offer", one.leg, {**tags, "sdp": nobody}, CARRY)
             await self._do("answer", one.leg, {**tags, "sdp": one.phone.text()}, CARRY)
@@ -214,12 +213,20 @@ class RtpEngine:
 
     # ---- recording --------------------------------------------------------------------------------------------
     async def record(self, leg: Leg, name: str) -> None:
-        """Start recording the leg's call. `name` stands in the metadata file that belongs to the pcap."""
-        async with self._turn(leg):
+        """Start recording the leg's call. `name` stands in the metadata file that belongs to the pcap.
+
+        rtpengine does not tell Redis of `start recording`; of a flag on a repeated answer it does. So a pair is recorded that
+        way, and goes on being recorded when rtpengine is restarted.
+        """
+        async with self._turn(leg) as one:
             call = self._calls[leg.call]
             if call.recording not in ("", name):
                 await self._do("stop recording", leg, {})
-            await self._do("start recording", leg, {"metadata": name})
+            if one.partner is None:
+                await self._do("start recording", leg, {"metadata": name})
+            else:
+                fields = {**_tags(one.tag, one.partner.tag), "sdp": one.partner.needed().text()}
+                await self._do("answer", leg, {**fields, "record call": "on", "metadata": name}, CARRY)
             call.recording = name
 
     async def stop_record(self, leg: Leg) -> None:
@@ -284,13 +291,14 @@ class RtpEngine:
             one = call.legs.setdefault(leg, _Leg(leg))
             try:
                 yield one
-            except RtpError:
+            except RtpError as error:
                 if new:
                     del call.legs[leg]
                 if not call.legs:
                     self._calls.pop(leg.call, None)
-                    with contextlib.suppress(RtpError):  # told by the first error
-                        await self._do("delete", leg, {})
+                    if not isinstance(error, NgTimeout):  # else it would not answer to this either
+                        with contextlib.suppress(RtpError):  # told by the first error
+                            await self._do("delete", leg, {})
                 raise
 
     def _turn(self, leg: Leg) -> _Turn:
@@ -318,6 +326,10 @@ class RtpEngine:
 def _read(text: bytes) -> sdp.Audio:
     """sdp.read, for verbs whose parameter has the module's name."""
     return sdp.read(text)
+
+
+def _tags(offerer: str, answerer: str) -> dict[str, Encodable]:
+    return {"from-tag": offerer, "to-tag": answerer}
 
 
 def _walk(value: Value | None, *steps: str | int) -> Value | None:

@@ -67,9 +67,9 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
 
 
 async def hears(phone: RtpPhone, sound: Samples) -> None:
-    """From now on the phone hears this sound."""
+    """From now on the phone hears this sound, for 0.8 s at the least."""
     start = phone.mark()
-    await until_async(lambda: phone.likeness(sound, start) > ALIKE, 8, "the sound is heard", 0.2)
+    await until_async(lambda: phone.mark() > start + 40 and phone.likeness(sound, start) > ALIKE, 8, "the sound is heard", 0.2)
 
 
 async def hears_nobody(phone: RtpPhone, seconds: float = 0.5) -> None:

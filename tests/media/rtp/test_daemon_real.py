@@ -1,0 +1,123 @@
+"""rtpengine's life: its launcher, its death under a call, and Redis away."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from media.record.api import Filed, Job
+from media.record.filing import Store, file
+from media.rtp.api import RtpError
+from media.rtp.client import RtpEngine, connect
+from media.rtp.daemon import spool
+from ops.audio import Samples, correlation, read_wav
+from tests.kit.redis_server import RedisServer
+from tests.kit.rtpengine import RtpEngineProcess, audio_config
+from tests.kit.wait import until_async
+from tests.media.rtp.test_client_real import AGENT, CALLER, House, hears, leg
+
+pytestmark = pytest.mark.real
+
+
+async def test_two_instances_cannot_share_a_node(tmp_path: Path) -> None:
+    """A second launcher for the same node ends with status 1 and says why; rtpengine itself would bind the port without a word."""
+    config = audio_config(tmp_path)
+    async with RtpEngineProcess(config):
+        words = [sys.executable, "-m", "media.rtp.daemon", "--config", str(config.path)]
+        second = await asyncio.to_thread(subprocess.run, words, capture_output=True, text=True, timeout=20)
+        assert second.returncode == 1
+        assert "runs already" in second.stderr
+    async with RtpEngineProcess(config):
+        pass  # the lock went with the process
+
+
+async def test_rtpengine_away_is_an_error_in_bounded_time(tmp_path: Path) -> None:
+    """With nobody on the ng port each verb raises RtpError within two seconds, many at once as well."""
+    async with connect(audio_config(tmp_path), 0) as engine:
+        began = time.monotonic()
+        results = await asyncio.gather(*(engine.open_outbound(leg("b1", f"call{n}")) for n in range(50)), return_exceptions=True)
+        assert all(isinstance(one, RtpError) for one in results)
+        assert time.monotonic() - began < 2
+
+
+async def test_a_call_lives_through_the_death_of_rtpengine(tmp_path: Path) -> None:
+    """kill -9 and a restart: same ports, both hear each other again, verbs and recording go on, and both parts are filed."""
+    with RedisServer(tmp_path / "redis") as redis:
+        config = audio_config(tmp_path / "state", redis.port)
+        process = await RtpEngineProcess(config).start()
+        async with connect(config, 0) as engine:
+            house = House(engine, tmp_path)
+            try:
+                a, caller = await house.caller()
+                b, agent = await house.agent()
+                await engine.pair(a, b)
+                await engine.record(a, "talk")
+                await hears(caller, AGENT)
+                ports = [(await engine.look(one)).port for one in (a, b)]
+                process.stop(kill=True)
+                await process.start()
+                await hears(caller, AGENT)
+                await hears(agent, CALLER)
+                assert [(await engine.look(one)).port for one in (a, b)] == ports
+                await engine.park(a)
+                await engine.pair(a, b)
+                await hears(caller, AGENT)
+                await engine.close_call(a)
+            finally:
+                for phone in house.phones:
+                    phone.close()
+                process.stop()
+        folder = spool(config, 0)
+        assert len(list((folder / "pcaps").glob("*.pcap"))) == 2
+        job = Job(a.call, "main", folder, "talk", ports[0], ports[1], 1_790_000_000_000, 2500)
+        filed = file(job, Store(tmp_path / "vault", 0))
+        assert isinstance(filed, Filed), filed
+        samples, _ = read_wav(tmp_path / "vault" / filed.path)
+        third = len(samples) // 3
+        for part in (samples[:third], samples[-third:]):
+            assert correlation(part[:8000, 0], _twice(CALLER))[0] > 0.9
+            assert correlation(part[:8000, 1], _twice(AGENT))[0] > 0.9
+
+
+def _twice(sound: Samples) -> Samples:
+    return np.concatenate([sound, sound])
+
+
+async def test_redis_away_at_start_and_in_flight(tmp_path: Path) -> None:
+    """Without Redis rtpengine starts and works; Redis gone or hanging under it holds no verb up for over two seconds."""
+    config = audio_config(tmp_path / "alone")
+    async with RtpEngineProcess(config), connect(config, 0) as engine:
+        await engine.open_outbound(leg("b1"))
+    with RedisServer(tmp_path / "redis") as redis:
+        config = audio_config(tmp_path / "state", redis.port)
+        async with RtpEngineProcess(config), connect(config, 0) as engine:
+            await engine.open_outbound(leg("b1"))
+            assert redis.process is not None
+            os.kill(redis.process.pid, signal.SIGSTOP)
+            for number in range(5):
+                began = time.monotonic()
+                await engine.open_outbound(leg("b1", f"hanging{number}"))
+                assert time.monotonic() - began < 2
+            redis.stop(kill=True)
+            began = time.monotonic()
+            for number in range(5):
+                await engine.open_outbound(leg("b1", f"gone{number}"))
+            assert time.monotonic() - began < 2
+            redis.start()
+            await until_async(lambda: _opens(engine), 10, "calls open again")
+
+
+async def _opens(engine: RtpEngine) -> bool:
+    try:
+        await engine.open_outbound(leg("b1", "later"))
+    except RtpError:
+        return False
+    return True

@@ -73,12 +73,12 @@ class Result:
 
 def keys(digits: str) -> list[str]:
     """The keys and pauses of `1w2`, one by one. Raises BadPlan for what is neither."""
-    wrong = set(digits.upper()) - set(DIGITS) - {PAUSE.upper()}
+    wrong = {key for key in digits if key.upper() not in DIGITS and key.lower() != PAUSE}
     if wrong:
         raise BadPlan(
             f"digits: {''.join(sorted(wrong))!r} is no key; write keys out of {DIGITS} and {PAUSE} for a pause of {PAUSE_S} s"
         )
-    return [PAUSE if key in (PAUSE, PAUSE.upper()) else key.upper() for key in digits]
+    return [PAUSE if key.lower() == PAUSE else key.upper() for key in digits]
 
 
 def load(path: Path) -> list[Plan]:

@@ -20,6 +20,14 @@ from ops import lifecycle, log
 from ops.cli import Command, CommandError
 from ops.clock import SystemClock
 
+_ADVICE = {
+    401: "wrong password",
+    403: "wrong password, or not allowed",
+    404: "no such seat",
+    408: "nobody answers: is the centre up (tierline status)?",
+    503: "the edge cannot be reached or is not ready",
+}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `tierline seat`."""
@@ -92,46 +100,52 @@ class _DeskPhones:
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.args = args
-        self.failed = False
+        self._refused: set[str] = set()  # seats that are not registered now
+        self._leaving = False
         self._clock = SystemClock()
+
+    @property
+    def failed(self) -> bool:
+        """A seat could not register to the last."""
+        return bool(self._refused)
 
     async def run(self, stop: asyncio.Event) -> None:
         where, habit = _where(self.args), habits(self.args)
         seats = [seat.strip() for seat in self.args.seat.split(",") if seat.strip()]
         passwords = {seat: self._password(where.place, seat) for seat in seats}
-        network = await Network.open(where.bind, self.args.transport)
+        network = await Network.open(where.bind, where.edge, self.args.transport)
         phone = Phone(network.agent, where.bind, Ticker())
         desks = {seat: Desk(seat, habit, self.tell) for seat in seats}
         phone.on_call = lambda line: self._take(desks, line)
-        accounts = [network.account(seat, passwords[seat], where.place.realm, where.edge, self.args.expires) for seat in seats]
+        accounts = {seat: network.account(seat, where.place.realm, self.args.expires) for seat in seats}
         try:
-            await asyncio.gather(*(self._register(account) for account in accounts))
+            await asyncio.gather(*(self._register(account, passwords[seat]) for seat, account in accounts.items()))
             await stop.wait()
         finally:
-            await self._leave(network, phone, desks, accounts)
+            await self._leave(network, phone, desks, list(accounts.values()))
 
     async def _leave(self, network: Network, phone: Phone, desks: dict[str, Desk], accounts: list[Account]) -> None:
         """No new calls, end what is going on, un-register."""
+        self._leaving = True
         await asyncio.gather(*(account.unregister() for account in accounts))
         await asyncio.gather(*(desk.close() for desk in desks.values()))
         phone.close()
         await network.close()
-        for desk in desks.values():
-            self.tell("unregistered", {"seat": desk.seat})
 
-    async def _register(self, account: Account) -> None:
-        account.on_change = self._registration
-        await account.register()
+    async def _register(self, account: Account, password: str) -> None:
+        account.on_change = lambda seconds, status: self._registration(account.user, seconds, status)
+        await account.register(password)
 
-    def _registration(self, account: Account, status: int, reason: str) -> None:
-        """A registration was made, renewed or refused."""
-        if status // 100 == 2:
-            self.failed = False
-            self.tell("registered", {"seat": account.user})
-            return
-        self.failed = True
-        advice = {401: "wrong password", 403: "wrong password", 404: "no such seat", 408: "nobody answers at the edge"}
-        self.tell("register_failed", {"seat": account.user, "status": status, "reason": advice.get(status, reason)})
+    def _registration(self, seat: str, seconds: int, status: int) -> None:
+        """A registration was made, renewed, refused or taken away."""
+        if seconds:
+            self._refused.discard(seat)
+            self.tell("registered", {"seat": seat, "seconds": seconds})
+        elif self._leaving:
+            self.tell("unregistered", {"seat": seat})
+        else:
+            self._refused.add(seat)
+            self.tell("register_failed", {"seat": seat, "status": status, "reason": _ADVICE.get(status, "see the log of the edge")})
 
     def _take(self, desks: dict[str, Desk], line: Line) -> None:
         desk = desks.get(line.called)

@@ -4,7 +4,8 @@ Every call goes carrier -> edge -> router -> media -> menu (a key by INFO) -> qu
 for some 1.8 s without audio, and ended by caller and agent in turn. The offer time counts from the caller's INFO with the menu
 choice being sent to the INVITE at the seat, so it holds the way of the INFO through the edge as well.
 
-Environment: BENCH_RATE (50), BENCH_SECONDS (60), BENCH_SEATS (200), BENCH_RECORD (0), BENCH_KEEP=1 keeps the state folder.
+Environment: BENCH_RATE (50), BENCH_SECONDS (60), BENCH_SEATS (200), BENCH_RECORD (0), BENCH_DIGITS (0: an agent,
+please), BENCH_KEEP=1 keeps the state folder.
 """
 
 from __future__ import annotations
@@ -35,10 +36,28 @@ RATE = float(os.environ.get("BENCH_RATE", "50"))
 SECONDS = float(os.environ.get("BENCH_SECONDS", "60"))
 SEATS = int(os.environ.get("BENCH_SEATS", "200"))
 RECORD = os.environ.get("BENCH_RECORD", "0") == "1"
+DIGITS = os.environ.get("BENCH_DIGITS", "0")
 NUMBER = "95588"
 TALK_S = 1.75
 ANSWER_AFTER_S = 0.05
 GIVE_UP_S = 15.0
+
+
+QUEUE = """
+[[queue]]
+id = "{queue}"
+skill = "{queue}"
+after_call_s = 0
+position_every_s = 0
+record = {record}
+"""
+AGENT = """
+[[agent]]
+id = "a{n:04d}"
+name = "Agent {n}"
+seat = "{seat}"
+skills = {{ billing = 1 }}
+"""
 
 
 def configuration() -> str:
@@ -57,11 +76,9 @@ record = {record}
 name = "carrier-a"
 addresses = ["127.0.0.2"]
 """
-    agents = [
-        f'[[agent]]\nid = "a{n:04d}"\nname = "Agent {n}"\nseat = "{8000 + n}"\nskills = {{ bench = 1 }}\n'
-        for n in range(1, SEATS + 1)
-    ]
-    return head + "".join(agents)
+    queues = [QUEUE.format(queue=queue, record=record) for queue in ("billing", "faults", "complaints")]
+    agents = [AGENT.format(n=n, seat=8000 + n) for n in range(1, SEATS + 1)]
+    return head + "".join(queues + agents)
 
 
 class Load:
@@ -103,7 +120,7 @@ async def agents_ready(endpoints: dict[str, Any]) -> None:
     """Log all agents in and make them ready, as the console does."""
     async with grpc.aio.insecure_channel(endpoints["router"][0]) as channel:
         stub: Any = agents_pb2_grpc.AgentsStub(channel)
-        skills = [agents_pb2.SkillLevel(skill="bench", level=1)]
+        skills = [agents_pb2.SkillLevel(skill="billing", level=1)]
         for n in range(1, SEATS + 1):
             who = {"tenant": endpoints["tenant"], "agent": f"a{n:04d}"}
             await stub.Login(agents_pb2.LoginRequest(seat=str(8000 + n), skills=skills, **who))
@@ -214,7 +231,7 @@ def load(folder: Path, state: Path, endpoints: dict[str, Any]) -> dict[str, Any]
     common = {"edge": edge, "give_up_s": GIVE_UP_S}
     seats_spec = {"role": "seats", "address": edge.split(":")[0], "transport": "udp", "seats": credentials}
     seats = Load(folder, "seats", common | seats_spec | {"talk_s": TALK_S, "answer_after_s": ANSWER_AFTER_S})
-    callers_spec = {"role": "callers", "address": endpoints["trunks"]["carrier-a"][0], "called": NUMBER, "digits": "1"}
+    callers_spec = {"role": "callers", "address": endpoints["trunks"]["carrier-a"][0], "called": NUMBER, "digits": DIGITS}
     callers = Load(
         folder, "callers", common | callers_spec | {"rate": RATE, "seconds": SECONDS, "call_s": TALK_S + ANSWER_AFTER_S + 0.15}
     )
@@ -250,6 +267,7 @@ def measure(state: Path, endpoints: dict[str, Any], seats: Load, callers: Load) 
         "seconds": SECONDS,
         "seats": SEATS,
         "recording": RECORD,
+        "digits": DIGITS,
         "routers": 1,
         "media_nodes": 1,
         "audio": False,

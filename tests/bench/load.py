@@ -11,12 +11,12 @@ import json
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from media.phone.network import Network
-
 from media.phone.line import Line, Phone
+from media.phone.network import Network
 from ops.lifecycle import tune_gc
 
 Spec = dict[str, Any]
@@ -65,7 +65,7 @@ async def _one_call(phone: Phone, spec: Spec, record: dict[str, Any]) -> None:
 
 async def seats(spec: Spec, go: Callable[[], Awaitable[None]]) -> list[dict[str, Any]]:
     """Register all seats, answer what comes until `stop`."""
-    network = await Network.open(spec["address"], transport=spec["transport"])
+    network = await Network.open(spec["address"], spec["edge"], spec["transport"])
     phone = Phone(network.agent, spec["address"])
     records: list[dict[str, Any]] = []
     tasks: set[asyncio.Task[None]] = set()
@@ -78,9 +78,12 @@ async def seats(spec: Spec, go: Callable[[], Awaitable[None]]) -> list[dict[str,
         task.add_done_callback(tasks.discard)
 
     phone.on_call = take
-    accounts = [network.account(seat["seat"], seat["password"], seat["realm"], spec["edge"]) for seat in spec["seats"]]
-    for account in accounts:
-        await account.register()
+    accounts = []
+    for seat in spec["seats"]:
+        accounts.append(network.account(seat["seat"], seat["realm"]))
+        status = await accounts[-1].register(seat["password"])
+        if status != HTTPStatus.OK:
+            raise RuntimeError(f"seat {seat['seat']} was refused: {status}")
     await go()
     await _stdin_line()
     if tasks:

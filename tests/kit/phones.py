@@ -22,12 +22,12 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from media.phone.network import Account, Network
 
 from media.phone import sound
 from media.phone.desk import Desk, Habits
 from media.phone.ear import Ear, Published
 from media.phone.line import Line, Over, Phone, State
+from media.phone.network import Account, Network
 from media.phone.place import Place, from_endpoints
 from media.phone.plan import PAUSE, PAUSE_S, keys
 from media.phone.rtp import Ticker
@@ -132,7 +132,10 @@ class Caller(Party):
         self._ear = Ear(published)
         self._speak()
         if line.port is not None:
-            line.port.listener.on_sound = lambda payload: self._ear.take(payload, line.phone.now()) and None
+            line.port.listener.on_sound = self._sound
+
+    def _sound(self, payload: bytes) -> None:
+        self._ear.take(payload, self.line.phone.now())
 
     async def answered(self, within: float = 5.0) -> None:
         """Return when the call is answered; AssertionError when it is refused or takes longer."""
@@ -217,10 +220,10 @@ class Phones:
     async def seat(self, seat: str, habits: Habits | None = None, password: str = "", transport: str = "udp") -> Seat:
         """Register a seat; AssertionError when it is refused."""
         edge = self.place.tcp if transport == "tcp" else self.place.udp
-        network, _ = await self._desk_phones(edge.rpartition(":")[0], transport)
-        account = network.account(seat, password or self.place.passwords[seat], self.place.realm, edge)
+        network, _ = await self._desk_phones(edge, transport)
+        account = network.account(seat, self.place.realm)
         self._seats[seat] = Seat(seat, habits, account)
-        status = await account.register()
+        status = await account.register(password or self.place.passwords[seat])
         assert status == 200, f"seat {seat} was refused: {status}"
         return self._seats[seat]
 
@@ -238,10 +241,11 @@ class Phones:
             self._phones[address] = network, Phone(network.agent, address, self._ticker)
         return self._phones[address][1]
 
-    async def _desk_phones(self, address: str, transport: str) -> tuple[Network, Phone]:
+    async def _desk_phones(self, edge: str, transport: str) -> tuple[Network, Phone]:
         key = f"seats {transport}"
         if key not in self._phones:
-            network = await Network.open(address, transport)
+            address = edge.rpartition(":")[0]
+            network = await Network.open(address, edge, transport)
             phone = Phone(network.agent, address, self._ticker)
             phone.on_call = self._ring
             self._phones[key] = network, phone

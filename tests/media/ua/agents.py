@@ -32,9 +32,8 @@ class Agent:
     def __init__(self, link: Link, address: Address = A, settings: Settings | None = None) -> None:
         ids = itertools.count(1)
         self.link, self.address = link, address
-        self.core = Core(
-            replace(settings or Settings(*address, session_s=0), host=address[0], port=address[1]), lambda: f"call-{next(ids)}"
-        )
+        known = replace(settings or Settings(*address, session_s=0), host=address[0], port=address[1])
+        self.core = Core(known, lambda: f"call-{next(ids)}")
         self.events: list[api.Event] = []
         self.registered: list[Registered] = []
         self.handle: Callable[[api.Event], None] = lambda event: None

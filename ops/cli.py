@@ -86,3 +86,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+if __name__ == "__main__":  # `python -m ops.cli`: this module again under its own name, or Command would be there twice
+    from ops.cli import main as named
+
+    sys.exit(named())

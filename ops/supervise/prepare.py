@@ -107,7 +107,7 @@ async def _command(folder: files.Folder, name: str, *words: str) -> None:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "ops.cli",
+            "ops",
             name,
             *words,
             stdin=subprocess.DEVNULL,

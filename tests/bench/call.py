@@ -31,7 +31,7 @@ from tests.bench import call_meter
 from tests.bench.load import seat_ends
 
 ROOT = Path(__file__).parents[2]
-TIERLINE = [sys.executable, "-m", "ops.cli"]
+TIERLINE = [sys.executable, "-m", "ops"]
 RATE = float(os.environ.get("BENCH_RATE", "50"))
 SECONDS = float(os.environ.get("BENCH_SECONDS", "60"))
 SEATS = int(os.environ.get("BENCH_SEATS", "200"))

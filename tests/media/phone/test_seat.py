@@ -21,7 +21,7 @@ from tests.kit.wait import until_async
 from tests.media.phone.registrar import Registrar, header, serve
 
 HOST, CARRIER = "127.0.0.1", "127.0.0.2"
-COMMAND = (sys.executable, "-m", "ops.cli")
+COMMAND = (sys.executable, "-m", "ops")
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from pathlib import Path
 from ops import log
 from ops.centre import CentreConfig
 from ops.config import ConfigError, load
-from sip.render import HERE, EdgeError, Rendered, write
+from sip.render import HERE, EdgeError, write
 
 logger = logging.getLogger(__name__)
 MODULES = ("/usr/lib/*/kamailio/modules", "/usr/lib64/kamailio/modules", "/usr/lib/kamailio/modules")

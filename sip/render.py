@@ -84,8 +84,9 @@ def dispatcher_list(config: CentreConfig) -> str:
 
 def tls_config(certificate: Path, key: Path) -> str:
     """The tls module's file."""
-    both = f"method = TLSv1.2+\nverify_certificate = no\nrequire_certificate = no\ncertificate = {certificate}\nprivate_key = {key}\n"
-    return f"[server:default]\n{both}\n[client:default]\nmethod = TLSv1.2+\nverify_certificate = no\n"
+    lenient = "method = TLSv1.2+\nverify_certificate = no\n"
+    server = f"{lenient}require_certificate = no\ncertificate = {certificate}\nprivate_key = {key}\n"
+    return f"[server:default]\n{server}\n[client:default]\n{lenient}"
 
 
 def environment(config: CentreConfig, folder: Path, secret: str) -> dict[str, str]:

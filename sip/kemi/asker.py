@@ -1,7 +1,8 @@
 """How SIP workers ask the router without ever waiting: a socket pair to one asyncio process inside Kamailio.
 
-A worker suspends the transaction and writes one datagram; the asker process does gRPC, then continues the transaction, which
-runs `resume` right there. SEQPACKET and made before the fork: plain unix datagram sockets are ten messages deep and stall.
+A worker suspends the transaction and writes one datagram; the asker process asks a router over gRPC (routers.py), then
+continues the transaction, which runs `resume` right there. SEQPACKET and made before the fork: plain unix datagram sockets are
+ten messages deep and stall.
 """
 
 from __future__ import annotations
@@ -10,33 +11,24 @@ import asyncio
 import socket
 import struct
 import traceback
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import KSR
+from google.protobuf.message import DecodeError
 from tierline.common.v1 import common_pb2
 from tierline.routing.v1 import routing_pb2
 
-from ops.clock import SystemClock
 from sip.kemi import headers, hooks
 from sip.kemi.account import Accounts, Entry
-from sip.kemi.breaker import Breaker
+from sip.kemi.routers import Routers, now_ms
 from sip.kemi.settings import Settings
 
 HEAD = struct.Struct("!IIQ")  # transaction's index and label, monotonic ms of asking
 LATENCY = "route_ms"
+UP = "router_up"
 LISTENING = "asker"  # shared variable of kamailio.cfg: 1 when questions are read
 BURST = 64  # datagrams read per wake-up
-CHANNEL = [
-    ("grpc.enable_retries", 0),
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1000),
-    ("grpc.keepalive_time_ms", 10_000),
-    ("grpc.keepalive_timeout_ms", 2000),
-    ("grpc.use_local_subchannel_pool", 1),
-]
 
 
 class Question(NamedTuple):
@@ -59,12 +51,6 @@ class Answer:
     node: str = ""
     uri: str = ""
     home: str = ""
-
-
-@dataclass(slots=True)
-class _Router:
-    ask: Callable[..., Any]
-    breaker: Breaker
 
 
 class Line:
@@ -90,7 +76,7 @@ class Line:
             calling=entry.calling,
             diversion=question.diversion,
         )
-        head = HEAD.pack(question.index & 0xFFFFFFFF, question.label & 0xFFFFFFFF, _now())
+        head = HEAD.pack(question.index & 0xFFFFFFFF, question.label & 0xFFFFFFFF, now_ms())
         try:
             self.outlet.send(head + request.SerializeToString())
         except OSError as error:
@@ -99,11 +85,12 @@ class Line:
         return True
 
 
-_now = SystemClock().mono_ms
-
-
-def read(reply: routing_pb2.RouteCallReply) -> Answer:
-    """The reply as an Answer; a reply without a usable decision is no answer."""
+def read(message: bytes) -> Answer:
+    """The router's reply as an Answer; one without a usable decision is no answer."""
+    try:
+        reply = routing_pb2.RouteCallReply.FromString(message)
+    except DecodeError:
+        return Answer(why="bad_reply")
     kind = reply.WhichOneof("decision")
     home = reply.home
     where = headers.home_value(home.country, home.province, home.city, home.carrier)
@@ -128,30 +115,35 @@ class Asker:
         self._settings = settings
         self._line = line
         self._accounts = accounts
-        self._routers: list[_Router] = []
-        self._turn = 0
         self._in_flight = 0
-        self._tasks: set[asyncio.Task[None]] = set()
 
     def run(self) -> None:
         """Serve until the process ends."""
         asyncio.run(self._serve())
 
     async def _serve(self) -> None:
-        import grpc  # here and not above: workers need no gRPC, and it must be loaded after the fork
-
-        self._away = grpc.RpcError
-        for address in self._settings.routers:
-            channel = grpc.aio.insecure_channel(address, options=CHANNEL)
-            ask = channel.unary_unary(
-                "/tierline.routing.v1.Routing/RouteCall",
-                request_serializer=None,  # the worker has serialised it
-                response_deserializer=routing_pb2.RouteCallReply.FromString,
-            )
-            self._routers.append(_Router(ask, Breaker()))
-        asyncio.get_running_loop().add_reader(self._line.inlet, self._readable)
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._fault)
+        self._routers = Routers(self._settings.routers, self)
+        self._routers.connect()
+        loop.add_reader(self._line.inlet, self._readable)
         KSR.pvx.shv_seti(LISTENING, 1)
-        await asyncio.get_running_loop().create_future()
+        await loop.create_future()
+
+    def warn(self, text: str) -> None:
+        """To Kamailio's log."""
+        KSR.warn(text)
+
+    def connected(self, address: str, up: bool) -> None:
+        """A gauge for each router."""
+        KSR.xhttp_prom.gauge_set_l1(UP, str(int(up)), address)
+
+    @staticmethod
+    def _fault(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """The call goes on by the guard timer; the fault is told."""
+        error = context.get("exception")
+        trace = "".join(traceback.format_exception(error)) if error else ""
+        KSR.err(f"asking a router failed: {context['message']} {trace}\n")
 
     def _readable(self) -> None:
         for _ in range(BURST):
@@ -159,58 +151,29 @@ class Asker:
                 datagram = self._line.inlet.recv(65536)
             except (BlockingIOError, InterruptedError):
                 return
-            task = asyncio.create_task(self._one(datagram))
-            self._tasks.add(task)
-            task.add_done_callback(self._done)
+            self._one(datagram)
 
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        error = task.exception()
-        if error is not None:  # the call itself goes on by the guard timer
-            KSR.err(f"asking a router failed: {''.join(traceback.format_exception(error))}\n")
-
-    async def _one(self, datagram: bytes) -> None:
+    def _one(self, datagram: bytes) -> None:
         index, label, asked = HEAD.unpack_from(datagram)
         question = datagram[HEAD.size :]
-        if self._in_flight >= self._settings.in_flight:
-            answer = Answer(why="overload")
+
+        def done(reply: bytes | None, why: str) -> None:
+            self._in_flight -= 1
+            KSR.xhttp_prom.histogram_observe_l0(LATENCY, str(now_ms() - asked))
+            answer = Answer(why=why) if reply is None else read(reply)
+            self._continue(index, label, answer, question, asked)
+
+        self._in_flight += 1
+        if self._in_flight > self._settings.in_flight:
+            done(None, "overload")
         else:
-            self._in_flight += 1
-            try:
-                answer = await self._ask(question)
-            finally:
-                self._in_flight -= 1
-        KSR.xhttp_prom.histogram_observe_l0(LATENCY, str(_now() - asked))
+            self._routers.ask(question, asked + self._settings.deadline_ms, done)
+
+    def _continue(self, index: int, label: int, answer: Answer, question: bytes, asked: int) -> None:
         self._line.answer = answer
         KSR.tmx.t_continue(index, label, hooks.RESUME)
         if self._line.answer is not None:
             self._not_resumed(question, asked)
-
-    async def _ask(self, question: bytes) -> Answer:
-        """Ask the routers in turn, until one answers or the deadline is over."""
-        why, end = "breaker", _now() + self._settings.deadline_ms
-        self._turn += 1
-        for step in range(len(self._routers)):
-            router = self._routers[(self._turn + step) % len(self._routers)]
-            left = end - _now()
-            if left <= 0 or not router.breaker.admit(_now()):
-                continue
-            try:
-                reply = await router.ask(question, timeout=left / 1000)
-            except self._away as error:
-                why = error.code().name.lower()
-                self._failed(router, why)
-            else:
-                router.breaker.success(_now())
-                return read(reply)
-        return Answer(why=why)
-
-    @staticmethod
-    def _failed(router: _Router, why: str) -> None:
-        if why == "invalid_argument":
-            router.breaker.success(_now())  # the router is well; it is the question
-        elif router.breaker.failure(_now()):
-            KSR.warn(f"breaker open before a router: {why}\n")
 
     def _not_resumed(self, question: bytes, asked: int) -> None:
         """Cancelled while suspended: tm answered 487 without a word to the script, so the end is written here.
@@ -218,6 +181,6 @@ class Asker:
         Later than the guard it was not that: the failure route took the call on.
         """
         self._line.answer = None
-        if _now() - asked < self._settings.guard_ms:
+        if now_ms() - asked < self._settings.guard_ms:
             request = routing_pb2.RouteCallRequest.FromString(question)
             self._accounts.ended(request.call, 487, "Request Terminated", "edge")

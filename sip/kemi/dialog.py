@@ -5,7 +5,7 @@ from __future__ import annotations
 import KSR
 
 from ops import keys
-from sip.kemi import headers, hooks
+from sip.kemi import headers, hooks, strip
 from sip.kemi.account import RESOLVED, count
 from sip.kemi.admit import Peer, Side
 from sip.kemi.settings import Settings
@@ -41,13 +41,13 @@ class Dialogs:
                 KSR.sl.send_reply(481, "Call Does Not Exist")
             return
         KSR.setdsturi(uri)
-        KSR.textops.remove_hf_re(headers.OURS)
+        strip.inwards()
         if peer.side is Side.OTHER:
             KSR.nathelper.set_contact_alias()
         self._relay()
 
     def _outwards(self, peer: Peer) -> None:
-        KSR.textops.remove_hf_re(headers.INNER if peer.side is Side.MEDIA else headers.OURS)
+        (strip.outwards if peer.side is Side.MEDIA else strip.inwards)()
         if not KSR.isdsturiset():
             KSR.nathelper.handle_ruri_alias()
         self._relay()
@@ -72,6 +72,6 @@ class Dialogs:
     @staticmethod
     def reply(peer: Peer) -> None:
         """A reply inside a dialog, on its way in or out."""
-        KSR.textops.remove_hf_re(headers.INNER if peer.side is Side.MEDIA else headers.OURS)
+        (strip.outwards if peer.side is Side.MEDIA else strip.inwards)()
         if peer.side is Side.OTHER:
             KSR.nathelper.set_contact_alias()

@@ -9,8 +9,6 @@ CALL = "X-Tierline-Call"
 TRUNK = "X-Tierline-Trunk"
 HOME = "X-Tierline-Home"
 ROUTED = "X-Tierline-Routed"
-OURS = "^X-Tierline-"  # as a POSIX expression: nobody outside may send one, nobody outside gets one
-INNER = "^(X-Tierline-.*|Server|User-Agent)$"  # what is taken from messages of media nodes on their way out
 
 _USER = re.compile(r"<?\s*(?:sips?:([^@;>:\s]+)(?::[^@>]*)?@|tel:([^;>\s]+))", re.IGNORECASE)
 _NODE = re.compile(r";n=([A-Za-z0-9_-]+)")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 RESUME = "ksr_resume"
-BRANCH = "ksr_branch"
 REPLY = "ksr_reply"
 FAILURE = "ksr_failure"
 REPLY_DIALOG = "ksr_reply_dialog"

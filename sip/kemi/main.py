@@ -108,10 +108,6 @@ class Script:
         """A suspended INVITE goes on."""
         return self._safely(self._inbound.resume)
 
-    def ksr_branch(self, msg: object, *rest: object) -> int:
-        """An INVITE is about to leave for a media node."""
-        return self._safely(self._inbound.branch)
-
     def ksr_reply(self, msg: object, *rest: object) -> int:
         """A reply to a carrier's INVITE."""
         return self._safely(self._inbound.reply)

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import KSR
 
-from sip.kemi import headers, hooks
+from sip.kemi import headers, hooks, strip
 from sip.kemi.account import ROUTED, Accounts, Entry, count
 from sip.kemi.admit import Peer
-from sip.kemi.asker import Answer, Question, Line
+from sip.kemi.asker import Answer, Line, Question
 from sip.kemi.seat import Seats
 from sip.kemi.settings import Settings
 
@@ -42,7 +42,7 @@ class Inbound:
             return  # a retransmission that met the first one
         entry = self._entry(peer.name)
         self._accounts.entered(entry)
-        KSR.textops.remove_hf_re(headers.OURS)
+        strip.inwards()
         KSR.pv.sets("$avp(call)", entry.call)
         KSR.pv.sets("$avp(trunk)", entry.trunk)
         KSR.tm.t_on_failure(hooks.FAILURE)
@@ -123,7 +123,9 @@ class Inbound:
 
     def _relay(self, node: str) -> None:
         KSR.pv.sets("$avp(node)", node)
-        KSR.tm.t_on_branch(hooks.BRANCH)
+        KSR.rr.record_route_params(f";n={node}")
+        call, trunk, home = KSR.pv.gete("$avp(call)"), KSR.pv.gete("$avp(trunk)"), KSR.pv.gete("$avp(home)")
+        KSR.hdr.append(headers.inside(call, trunk, home, KSR.pv.gete("$avp(by)")) + "\r\n")
         KSR.tm.t_on_reply(hooks.REPLY)
         KSR.tm.t_on_failure(hooks.FAILURE)
         KSR.tm.t_set_fr(0, SILENCE_MS)
@@ -143,19 +145,12 @@ class Inbound:
 
     # ---- in whichever process a reply or a timer comes up
 
-    def branch(self) -> None:
-        """Just before the INVITE leaves for a node: what only this branch carries."""
-        node, by = KSR.pv.gete("$avp(node)"), KSR.pv.gete("$avp(by)")
-        if not node:
-            return
-        KSR.rr.record_route_params(f";n={node}")
-        call, trunk = KSR.pv.gete("$avp(call)"), KSR.pv.gete("$avp(trunk)")
-        KSR.hdr.append(headers.inside(call, trunk, KSR.pv.gete("$avp(home)"), by) + "\r\n")
-
     def reply(self) -> None:
         """A reply of a node to an INVITE, on its way to the carrier."""
-        KSR.textops.remove_hf_re(headers.INNER)
         status = KSR.pv.get("$rs")
+        if status == 100:
+            return  # not passed on
+        strip.outwards()
         if 200 <= status < 300:
             self._accounts.ended(KSR.pv.gete("$avp(call)"), status, KSR.pv.gete("$rr"), KSR.pv.gete("$avp(by)"))
 

@@ -6,7 +6,7 @@ import re
 
 import KSR
 
-from sip.kemi import headers, hooks
+from sip.kemi import hooks, strip
 from sip.kemi.admit import Peer
 from sip.kemi.settings import Settings
 
@@ -29,7 +29,7 @@ class Seats:
         """A new INVITE from a media node."""
         if KSR.tm.t_newtran() <= 0:
             return
-        KSR.textops.remove_hf_re(headers.INNER)
+        strip.outwards()
         KSR.tm.t_on_reply(hooks.REPLY_SEAT)
         refusal = self.dial(KSR.kx.gete_ruser(), peer.name)
         if refusal:
@@ -46,5 +46,7 @@ class Seats:
     @staticmethod
     def reply() -> None:
         """A reply of a seat: nothing of ours may come in; what comes from behind a NAT keeps its way back."""
-        KSR.textops.remove_hf_re(headers.OURS)
+        if KSR.pv.get("$rs") == 100:
+            return  # not passed on
+        strip.inwards()
         KSR.nathelper.set_contact_alias()

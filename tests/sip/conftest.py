@@ -56,6 +56,8 @@ async def build(edge: EdgeKit) -> World:
     router = await FakeRouter(edge.config.routers[0]).start()
     world = World(edge, router, nodes, Caller(await Endpoint.open(CARRIER), edge.sip))
     world.to(world.m1)
+    first = edge.config.routers[0]
+    await until_async(lambda: edge.metric("router_up", router=first) == 1, 10, "the edge is connected to the router")
     await until_async(lambda: edge.live_nodes() == len(nodes), 10, "the probes found the nodes")
     return world
 

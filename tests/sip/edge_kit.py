@@ -120,6 +120,11 @@ class EdgeKit:
         mark = str(self.config.state.absolute() / "edge" / "kamailio.pid").encode()
         return [int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit() and mark in _words(p)]
 
+    def role(self, pid: int) -> str:
+        """What a process of this edge does, by core.psx."""
+        found = [item for item in self.rpc("core.psx") if item["PID"] == pid]
+        return f"{found[0]['DSC']} {pid}" if found else f"main {pid}"
+
     def kill(self) -> None:
         """kill -9 of the main process."""
         assert self.process is not None

@@ -56,6 +56,8 @@ def conversation(packets: Packets, caller_port: int, agent_port: int) -> Convers
     if span_us > MAX_S * 1_000_000:
         raise BadPcap(f"the recording spans {span_us // 3_600_000_000} hours")
     placed = [_places(side, begin) for side in sides]
+    early = min(int(at.min(initial=0)) for at in placed)  # the first packet to arrive need not be the first that was sent
+    placed = [at - early for at in placed]
     frames = max(int((at + side.size).max()) for at, side in zip(placed, sides, strict=True) if len(at))
     samples = np.zeros((min(frames, (span_us // 1_000_000 + 1) * RATE), 2), np.int16)
     for channel, (at, side) in enumerate(zip(placed, sides, strict=True)):
@@ -65,7 +67,7 @@ def conversation(packets: Packets, caller_port: int, agent_port: int) -> Convers
 
 
 def _places(side: Packets, begin_us: int) -> Ints:
-    """The sample at which each packet's sound begins."""
+    """The sample at which each packet's sound begins; up to RESYNC before 0."""
     arrival = (side.time_us - begin_us) * RATE // 1_000_000
     step = np.diff(side.timestamp, prepend=side.timestamp[:1])
     step = (step + 2**31) % 2**32 - 2**31  # the timestamp wraps at 32 bits
@@ -76,7 +78,7 @@ def _places(side: Packets, begin_us: int) -> Ints:
         if number == 0 or new or abs(drift - base) > RESYNC:
             base = drift
         bases.append(base)
-    places: Ints = np.maximum(expected + np.array(bases, np.int64), 0)
+    places: Ints = expected + np.array(bases, np.int64)
     return places
 
 

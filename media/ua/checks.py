@@ -33,6 +33,8 @@ def _method(request: Request) -> Answering | None:
 
 
 def _uri(request: Request) -> Answering | None:
+    if request.to_tag and request.uri[:4].lower() == "sip:":
+        return None  # inside a dialog the tags decide
     scheme = parse_uri(request.uri).scheme
     return None if scheme in ("sip", "sips", "tel") else Answering(416)
 

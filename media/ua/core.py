@@ -9,8 +9,9 @@ Who calls it sends the packets, hands the events on in order and calls `tick` at
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from media.ua import api
 from media.ua.checks import refusal
@@ -26,14 +27,16 @@ from media.ua.usage import Usage
 from media.ua.usage_tables import Ev
 from media.ua.wire import ALLOW, SDP, Answering, Hop, Packet, answer, stamp
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
     """What came of one call of the core."""
 
-    packets: list[Packet]
-    events: list[api.Event]
-    registered: list[Registered]
+    packets: Sequence[Packet]
+    events: Sequence[api.Event]
+    registered: Sequence[Registered]
     deadline: int | None  # when `tick` is due, ms of the same clock as `now`
 
 
@@ -96,11 +99,8 @@ class Core:
     def flush(self) -> Outputs:
         """What is to be done now."""
         context = self.context
-        outputs = Outputs(context.out[:], context.events[:], self._registered[:], context.wheel.next())
-        context.count.sent += len(context.out)
-        context.out.clear()
-        context.events.clear()
-        self._registered.clear()
+        outputs = Outputs(_take(context.out), _take(context.events), _take(self._registered), context.wheel.next())
+        context.count.sent += len(outputs.packets)
         return outputs
 
     def register(self, now: int, command: Register) -> Outputs:
@@ -154,15 +154,17 @@ class Core:
                 self._bad_request(request, source, fault)
             return
         transactions = self.context.transactions
-        known = transactions.find(request)
+        key = server_key(request, "INVITE" if request.method == "ACK" else request.method)
+        known = transactions.servers.get(key)
         if known is not None:
             transactions.repeat(now, known, request)
         elif request.method == "ACK":
             self._ack(now, request)
         else:
             back = stamp(request, source)
-            merged = not request.to_tag and merge_key(request) in transactions.merged and request.method != "CANCEL"
-            server = transactions.open(now, request, back if source.transport == "udp" else source, back)
+            merge = merge_key(request)
+            merged = not request.to_tag and merge in transactions.merged and request.method != "CANCEL"
+            server = transactions.open(now, request, (key, merge), (back if source.transport == "udp" else source, back))
             self._new(now, request, server, merged)
 
     def _ack(self, now: int, request: Request) -> None:
@@ -231,6 +233,14 @@ class Core:
         except SipError as error:
             self.context.legs.pop(command.leg, None)
             self.context.events.append(api.Failed(command.leg, 400, str(error)))
+
+
+def _take(items: list[T]) -> Sequence[T]:
+    if not items:
+        return ()
+    taken = items[:]
+    items.clear()
+    return taken
 
 
 def _step(event: Ev) -> Callable[[int, Usage, api.Command], None]:

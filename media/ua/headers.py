@@ -19,10 +19,14 @@ _USUAL = (
     "User-Agent Server Expires Authorization Proxy-Authorization WWW-Authenticate Proxy-Authenticate Session-Expires Min-SE "
     "P-Asserted-Identity Privacy Reason RSeq RAck Accept Subject Date Retry-After X-Tierline-Call X-Tierline-Trunk"
 )
-_KNOWN = {name: name.lower() for name in _USUAL.split()} | {k.upper(): v for k, v in COMPACT.items()} | COMPACT
+KNOWN = {name: name.lower() for name in _USUAL.split()} | {k.upper(): v for k, v in COMPACT.items()} | COMPACT
 TOKEN = re.compile(r"[A-Za-z0-9.!%*_+`'~-]+\Z")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.S)
 _NAME_ADDR = re.compile(r'(?:"((?:[^"\\]|\\.)*)"\s*|([^<"]*))<([^<>]*)>(.*)\Z', re.S)
+_BRANCH = re.compile(r";\s*branch\s*=\s*([^;\s\",]+)", re.I)
+_USUAL_VIA = re.compile(
+    r"SIP/2\.0/(UDP|TCP|TLS|WSS?) ([A-Za-z0-9.-]+)(?::([1-9]\d{0,3}|[1-5]\d{4}))?((?:;[^;,=\"\s]+(?:=[^;,=\"\s]*)?)*)\Z"
+)
 _VIA = re.compile(r"SIP/2\.0/([A-Za-z0-9-]+) ([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(\d{1,5}))?((?:;.*)?)\Z", re.S | re.I)
 _AUTH = re.compile(r'([A-Za-z0-9_-]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^\s",]+)\s*(?:,\s*|\Z)')
 _UNSAFE = re.compile(r"[\r\n\0]")
@@ -31,7 +35,7 @@ MAX_CSEQ = 2**31 - 1
 
 def canonical(name: str) -> str:
     """Lower-case long form of a header name as it came, compact forms too. Raises BadHeader if it is no token."""
-    known = _KNOWN.get(name)
+    known = KNOWN.get(name)
     if known is not None:
         return known
     name = name.rstrip(" \t")
@@ -128,7 +132,7 @@ def name_addr(value: str) -> NameAddr:
     value = value.strip()
     if "<" not in value:
         uri, semicolon, tail = value.partition(";")
-        if not uri or " " in uri.strip() or '"' in uri:
+        if not uri or " " in uri.strip() or '"' in uri or ">" in uri:
             raise BadHeader("no address")
         return NameAddr("", uri.strip(), semicolon + tail)
     found = _NAME_ADDR.match(value)
@@ -150,12 +154,17 @@ class Via:
     host: str
     port: int  # 0: not given
     tail: str  # raw parameters
-    params: dict[str, str]
+
+    @property
+    def params(self) -> dict[str, str]:
+        """Its parameters."""
+        return parameters(self.tail)
 
     @property
     def branch(self) -> str:
         """The branch, "" if there is none (RFC 2543)."""
-        return self.params.get("branch", "")
+        found = _BRANCH.search(self.tail)
+        return found[1] if found else ""
 
     @property
     def sent_by(self) -> str:
@@ -165,6 +174,9 @@ class Via:
 
 def via(value: str) -> Via:
     """Read one Via element; white space where RFC 3261 allows it. Raises BadHeader."""
+    usual = _USUAL_VIA.match(value)
+    if usual is not None:
+        return Via(usual[1].lower(), usual[2], int(usual[3] or 0), usual[4])
     found = _VIA.match(value)
     if found is None:
         words = " ".join(value.split()).replace(" /", "/").replace("/ ", "/").replace(" :", ":").replace(": ", ":")
@@ -174,7 +186,8 @@ def via(value: str) -> Via:
     transport, host, port, tail = found.groups()
     if port and not 0 < int(port) < 65536:
         raise BadHeader("Via port out of range")
-    return Via(transport.lower(), host, int(port or 0), tail, parameters(tail))
+    parameters(tail)  # raises for what is none
+    return Via(transport.lower(), host, int(port or 0), tail)
 
 
 def cseq(value: str) -> tuple[int, str]:

@@ -22,7 +22,7 @@ def called(request: Request) -> str:
 def calling(request: Request) -> str:
     """User of P-Asserted-Identity, else of From, in plain text; "" if withheld (Privacy, anonymous)."""
     try:
-        if request.options("privacy") & {"id", "user"} or "id" in request.get("privacy").lower().split(";"):
+        if {"id", "user"} & set(request.get("privacy").lower().replace(" ", "").split(";")):
             return ""
         for value in [*request.elements("p-asserted-identity"), request.get("from")]:
             uri = name_addr(value).parsed
@@ -35,11 +35,7 @@ def calling(request: Request) -> str:
 
 def platform_headers(request: Request) -> dict[str, str]:
     """X-Tierline-* headers by lower-case name; the first of equal ones."""
-    found: dict[str, str] = {}
-    for name, value in request.fields:
-        if name.startswith(OURS):
-            found.setdefault(name, value)
-    return found
+    return {name: values[0] for name, values in request.index.items() if name.startswith(OURS)}
 
 
 def call_of(request: Request, new_call: Callable[[], str]) -> str:

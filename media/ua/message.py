@@ -15,38 +15,28 @@ from media.ua.errors import BadHeader, SipError
 MAX_BYTES = 65_536
 MAX_HEADERS = 200
 _FOLD = re.compile(r"\r\n[ \t]+")
+_STRAY = re.compile(r"[\r\n\0]")
 _VERSION = re.compile(r"SIP/\d+\.\d+\Z", re.I)
 NEEDED = {"from": "From", "to": "To", "call-id": "Call-ID", "cseq": "CSeq"}
 ONCE = ("from", "to", "call-id", "cseq", "max-forwards", "content-length", "content-type")
-Fields = list[tuple[str, str]]  # (lower-case long name, raw value) in the order they came
+Index = dict[str, list[str]]  # raw values by lower-case long name, one entry a header line, in the order they came
+# The shape nearly all From and To values have; what it does not match is read at leisure.
+_USUAL_ADDRESS = re.compile(r'(?:"[^"\\<>]*" ?|[^"<>]*)<[^<>]+>(?:;tag=([^;,"\s]+))?\Z')
 
 
 class Message:
     """What requests and responses share. `vitals` fills the slots from `via` on; before that they are empty."""
 
     __slots__ = (
-        "_index", "body", "branch", "call_id", "cseq", "cseq_method", "fields", "from_tag", "to_tag", "top", "version",
+        "body", "branch", "call_id", "cseq", "cseq_method", "from_tag", "index", "to_tag", "top", "version",
     )  # fmt: skip
 
-    def __init__(self, fields: Fields, body: bytes, version: str = "SIP/2.0") -> None:
-        self.fields, self.body, self.version = fields, body, version
-        self._index: dict[str, list[str]] | None = None
+    def __init__(self, version: str = "SIP/2.0") -> None:
+        self.index: Index = {}
+        self.body, self.version = b"", version
         self.top: h.Via | None = None
         self.branch = self.call_id = self.cseq_method = self.from_tag = self.to_tag = ""
         self.cseq = 0
-
-    @property
-    def index(self) -> dict[str, list[str]]:
-        """Raw values by name, one entry a header line."""
-        index = self._index
-        if index is None:
-            index = self._index = {}
-            for name, value in self.fields:
-                if name in index:
-                    index[name].append(value)
-                else:
-                    index[name] = [value]
-        return index
 
     def get(self, name: str) -> str:
         """The first raw value of a header, "" if it is not there. `name` in lower case, long form."""
@@ -102,6 +92,9 @@ class Message:
 
 
 def _tag(value: str, name: str) -> str:
+    usual = _USUAL_ADDRESS.match(value)
+    if usual is not None:
+        return usual[1] or ""
     try:
         address = h.name_addr(value)
         return h.parameters(address.tail).get("tag", "") if address.tail else ""
@@ -114,8 +107,8 @@ class Request(Message):
 
     __slots__ = ("method", "uri")
 
-    def __init__(self, method: str, uri: str, fields: Fields, body: bytes = b"", version: str = "SIP/2.0") -> None:
-        super().__init__(fields, body, version)
+    def __init__(self, method: str, uri: str, version: str = "SIP/2.0") -> None:
+        super().__init__(version)
         self.method, self.uri = method, uri
 
     def vitals(self) -> str:
@@ -129,8 +122,8 @@ class Response(Message):
 
     __slots__ = ("reason", "status")
 
-    def __init__(self, status: int, reason: str, fields: Fields, body: bytes = b"") -> None:
-        super().__init__(fields, body)
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__()
         self.status, self.reason = status, reason
 
 
@@ -158,7 +151,8 @@ def parse(data: bytes) -> Request | Response | Malformed:
     if message is None:
         return fault or Malformed("start_line", "Bad Start Line")
     body = data[end + 4 :]
-    return _cut(message, _fields(message, lines), body) or fault or message
+    stray = "\0" in head or head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1
+    return _cut(message, _fields(message, lines, stray), body) or fault or message
 
 
 def _start(line: str) -> tuple[Request | Response | None, Malformed | None]:
@@ -166,31 +160,34 @@ def _start(line: str) -> tuple[Request | Response | None, Malformed | None]:
         words = line.split(" ", 2)
         if len(words[1]) != 3 or not words[1].isascii() or not words[1].isdigit() or not 100 <= int(words[1]) <= 699:
             return None, Malformed("status", "Bad Status Line")
-        return Response(int(words[1]), words[2] if len(words) > 2 else "", []), None
+        return Response(int(words[1]), words[2] if len(words) > 2 else ""), None
     words = line.split(" ")
-    if len(words) == 3 and _VERSION.match(words[2]) and h.TOKEN.match(words[0]) and words[1]:
-        return Request(words[0], words[1], [], b"", words[2].upper()), None
+    if len(words) == 3 and (words[2] == "SIP/2.0" or _VERSION.match(words[2])) and h.TOKEN.match(words[0]) and words[1]:
+        return Request(words[0], words[1], words[2].upper()), None
     words = line.split()
     if len(words) < 3 or not h.TOKEN.match(words[0]) or not _VERSION.match(words[-1]):
         return None, Malformed("start_line", "Bad Start Line")
-    message = Request(words[0], words[1], [])
+    message = Request(words[0], words[1])
     return message, Malformed("start_line", "Bad Request Line", message)
 
 
-def _fields(message: Request | Response, lines: list[str]) -> Malformed | None:
+def _fields(message: Request | Response, lines: list[str], stray: bool) -> Malformed | None:
     """Read header lines into the message; the first fault, but all lines that can be read."""
     fault: Malformed | None = None
-    fields = message.fields
-    known = h._KNOWN
+    index, known = message.index, h.KNOWN
     if len(lines) > MAX_HEADERS + 1:
         fault = Malformed("too_many_headers", "Too Many Headers", message)
         del lines[MAX_HEADERS + 1 :]
     for line in lines[1:]:
         name, colon, value = line.partition(":")
         try:
-            if not colon or "\n" in line or "\r" in line or "\0" in line:
+            if not colon or (stray and _STRAY.search(line)):
                 raise BadHeader("no colon, or a stray line end")
-            fields.append((known.get(name) or h.canonical(name), value.strip(" \t")))
+            key = known.get(name) or h.canonical(name)
+            if key in index:
+                index[key].append(value.strip(" \t"))
+            else:
+                index[key] = [value.strip(" \t")]
         except BadHeader as error:
             fault = fault or Malformed("header_line", f"Bad Header Line: {error}", message)
     return fault

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from dataclasses import dataclass
 
 from media.ua.errors import BadSdp
 
-_LINE = re.compile(r"([a-z])=(.*)\Z", re.S)
 DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
 MAX_BYTES = 32_768
 
@@ -54,10 +52,9 @@ def _lines(sdp: bytes) -> list[tuple[str, str]]:
     text = sdp.decode("utf-8", "replace").replace("\r\n", "\n").rstrip("\n")
     result = []
     for number, line in enumerate(text.split("\n"), 1):
-        found = _LINE.match(line)
-        if found is None:
+        if line[1:2] != "=" or not "a" <= line[0] <= "z":
             raise BadSdp(f"line {number} is not x=value")
-        result.append((found[1], found[2].strip()))
+        result.append((line[0], line[2:].strip()))
     if result[0] != ("v", "0"):
         raise BadSdp("line 1 is not v=0")
     return result

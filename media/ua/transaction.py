@@ -40,10 +40,10 @@ class Server:
 
     __slots__ = ("back", "data", "hop", "key", "merge", "pause", "request", "state", "table", "tell_ack", "timers")
 
-    def __init__(self, key: str, request: Request, hop: Hop, back: Hop) -> None:
-        self.key, self.hop, self.back = key, hop, back
+    def __init__(self, keys: tuple[str, str], request: Request, hop: Hop, back: Hop) -> None:
+        self.hop, self.back = hop, back
+        self.key, self.merge = keys
         self.request: Request | None = request  # until the final response is sent
-        self.merge = merge_key(request)
         self.table = t.INVITE_SERVER if request.method == "INVITE" else t.SERVER
         self.state = State.PROCEEDING if request.method == "INVITE" else State.TRYING
         self.data = b""
@@ -112,19 +112,15 @@ class Transactions:
         self._step(now, client, _HEARING.get(response.status // 100, On.FAILURE), response)
         return True
 
-    def find(self, request: Request) -> Server | None:
-        """The transaction a request belongs to: a repeat, or the ACK to a final answer."""
-        return self.servers.get(server_key(request, "INVITE" if request.method == "ACK" else request.method))
-
     def repeat(self, now: int, server: Server, request: Request) -> None:
         """A repeat of its request, or its ACK, came."""
         ack = request.method == "ACK"
         self.count.repeated += not ack
         self._step(now, server, On.ACK if ack else On.REQUEST, request)
 
-    def open(self, now: int, request: Request, hop: Hop, back: Hop) -> Server:
-        """Make the server transaction of a new request."""
-        server = Server(server_key(request, request.method), request, hop, back)
+    def open(self, now: int, request: Request, keys: tuple[str, str], hops: tuple[Hop, Hop]) -> Server:
+        """Make the transaction of a new request. `keys`: server_key, merge_key; `hops`: back, and back without the connection."""
+        server = Server(keys, request, *hops)
         self.servers[server.key] = server
         self.merged.setdefault(server.merge, server)
         if server.table is t.INVITE_SERVER:

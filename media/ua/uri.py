@@ -14,6 +14,7 @@ _SIP = re.compile(
 )
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*\Z")
 _USER_SAFE = "-_.!~*'()&=+$,;?/"  # unreserved and user-unreserved, RFC 3261 §25.1
+_PLAIN = re.compile(r"[A-Za-z0-9_.-]*\Z")
 _VISUAL = str.maketrans("", "", "-.() ")
 
 
@@ -58,7 +59,7 @@ class Uri:
 
 def escape_user(text: str) -> str:
     """Plain text as the user part of a SIP URI; `*21#` becomes `*21%23`."""
-    return quote(text, safe=_USER_SAFE)
+    return text if _PLAIN.match(text) else quote(text, safe=_USER_SAFE)
 
 
 @lru_cache(maxsize=4096)

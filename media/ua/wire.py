@@ -107,14 +107,15 @@ class Answering(NamedTuple):
 
 def answer(request: Request, what: Answering, agent: str = "") -> bytes:
     """A response (RFC 3261 §8.2.6)."""
-    status = what.status
-    head = [f"SIP/2.0 {status} {what.reason or REASONS.get(status, 'Unspecified')}"]
-    head += ["Via: " + value for value in request.lines("via")]
-    to = request.get("to")
-    if what.tag and not request.to_tag and status > 100:
-        to = f"{to};tag={what.tag}"
-    head += ["From: " + request.get("from"), "To: " + to, "Call-ID: " + request.get("call-id"), "CSeq: " + request.get("cseq")]
-    head += what.lines
+    status, index = what.status, request.index
+    mark = f";tag={what.tag}" if what.tag and not request.to_tag and status > 100 else ""
+    vias = "\r\nVia: ".join(index.get("via", ()))
+    from_, to, call_id, cseq = [index[name][0] if name in index else "" for name in ("from", "to", "call-id", "cseq")]
+    head = [
+        f"SIP/2.0 {status} {what.reason or REASONS.get(status, 'Unspecified')}\r\nVia: {vias}\r\n"
+        f"From: {from_}\r\nTo: {to}{mark}\r\nCall-ID: {call_id}\r\nCSeq: {cseq}",
+        *what.lines,
+    ]
     if agent:
         head.append("Server: " + agent)
     return finish(head, what.body, what.content_type)
@@ -127,7 +128,8 @@ def stamp(request: Request, source: Hop) -> Hop:
         raise SipError("stamp before vitals")
     value = request.lines("via")[0]
     first, rest = (value, "") if "," not in value else _first(value, top.tail)
-    if "rport" in top.params:
+    rport = ";rport" in top.tail
+    if rport:
         head, mark, tail = first.partition(";rport")
         first = f"{head}{mark}={source.port}{tail[tail.find(';') :] if ';' in tail else ''};received={source.host}"
     elif top.host != source.host:
@@ -135,7 +137,7 @@ def stamp(request: Request, source: Hop) -> Hop:
     else:
         return Hop(source.transport, source.host, top.port or 5060)
     request.lines("via")[0] = first + rest
-    return Hop(source.transport, source.host, source.port if "rport" in top.params else top.port or 5060)
+    return Hop(source.transport, source.host, source.port if rport else top.port or 5060)
 
 
 def _first(value: str, tail: str) -> tuple[str, str]:

@@ -192,13 +192,14 @@ class Engine:
         self._parts.ledger.write(command.fact)
         if command.fact.kind == "call_ended" and live.call.outcome is not None:
             self._parts.meters.ended(live.call.outcome)
-            self._log_end(live.call)
+            if log.isEnabledFor(logging.DEBUG):  # the ledger has it; a line a call would cost as much as a SIP message
+                self._log_end(live.call)
 
     def _log_end(self, call: Call) -> None:
         end = call.outcome
         assert end is not None
         words = {"result": Result.Name(end.result), "reason": Reason.Name(end.reason)}
-        log.info("call over", extra={"call": call.id, "calling": mask(call.person.calling), **words})
+        log.debug("call over", extra={"call": call.id, "calling": mask(call.person.calling), **words})
 
     def _verb(self, live: _Live, verb: do.Verb) -> None:
         live.lane.put(verb)

@@ -1,6 +1,7 @@
 """The stream to a router: one at a time, to any router of the centre, always anew.
 
-Frames that are wanted within one tick go out as one message: a message costs a hundred times what a frame in it costs.
+Frames go out in company: those that nobody waits for (debts.may_wait) are held back for a moment, because a message costs a
+hundred times what a frame in it costs.
 After every reconnect the node says who it is, repeats what was not acknowledged (debts.py) and asserts all calls that it
 holds. While there is no router calls simply wait.
 
@@ -25,12 +26,12 @@ from tierline.routing.v1.routing_pb2_grpc import RoutingStub
 from media.call import events as on
 from media.call.frames import Assert, Frame
 from media.rpc.debts import Debts, may_wait
-from media.rpc.tick import on_tick
 from media.rpc.wire import from_router, to_router
 from ops.clock import Clock
 
 log = logging.getLogger(__name__)
 HEARTBEAT_S = 2.0
+PATIENCE_S = 0.1  # so long a frame that nobody waits for is held back for others to go along
 SILENCE_MS = 6_000  # a router that acknowledges nothing for so long is not there
 FIRST_BACKOFF_S, LONGEST_BACKOFF_S = 0.05, 2.0
 OPTIONS = (
@@ -103,7 +104,7 @@ class Session:
 
     def _soon(self) -> None:
         if self._tick is None:
-            self._tick = on_tick(asyncio.get_running_loop(), self._wake.set)
+            self._tick = asyncio.get_running_loop().call_later(PATIENCE_S, self._wake.set)
 
     @property
     def owed(self) -> int:

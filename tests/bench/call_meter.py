@@ -25,10 +25,11 @@ def _parents() -> dict[int, int]:
     return found
 
 
-def _family(root: int, parents: Mapping[int, int]) -> set[int]:
+def _family(root: int, parents: Mapping[int, int], others: set[int]) -> set[int]:
+    """A process and its descendants, but for those that count by themselves (the children of the supervisor)."""
     family = {root}
     while True:
-        more = {pid for pid, parent in parents.items() if parent in family} - family
+        more = {pid for pid, parent in parents.items() if parent in family} - family - others
         if not more:
             return family
         family |= more
@@ -53,6 +54,6 @@ def spent(pids: Mapping[str, int]) -> dict[str, float]:
     parents = _parents()
     total: dict[str, float] = {}
     for name, pid in pids.items():
-        ticks = sum(_spent_ticks(one) for one in _family(pid, parents))
+        ticks = sum(_spent_ticks(one) for one in _family(pid, parents, set(pids.values()) - {pid}))
         total[group(name)] = total.get(group(name), 0.0) + ticks * _TICK_MS
     return total

@@ -83,4 +83,5 @@ def _runs(alaw: bytes) -> Runs:
 def _loud(runs: Runs) -> Runs:
     """Those that are not quiet."""
     magnitude = (np.ascontiguousarray(runs).view(np.uint8).reshape(-1, _RUN) ^ 0x55) & 0x7F
-    return runs[magnitude.max(axis=1) > _QUIET_RUN]
+    loud: Runs = runs[magnitude.max(axis=1) > _QUIET_RUN]
+    return loud

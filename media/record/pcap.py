@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 MAX_BYTES = 512 << 20  # some six hours of a conversation
 MAX_PACKET = 65_535
+RUN = 512  # records looked at in one go
 RAW = (101, 12)  # LINKTYPE_RAW and DLT_RAW
 FILE_HEADER, RECORD_HEADER, RTP_HEADER = 24, 16, 12
 # magic as it stands in the file -> (byte order, ticks a second)
@@ -79,16 +80,22 @@ def parse(data: bytes) -> Packets:
 
 
 def _records(data: bytes, order: str) -> Ints:
-    """Where the whole records begin; reading ends at the first that is cut off or cannot be."""
-    starts, at, end = [], FILE_HEADER, len(data) - RECORD_HEADER
-    size_of = struct.Struct(f"{order}I").unpack_from
-    while at <= end:
-        after = at + RECORD_HEADER + int(size_of(data, at + 8)[0])
-        if after > len(data) or after - at - RECORD_HEADER > MAX_PACKET:
+    """Where the whole records begin; reading ends at the first that is cut off or cannot be.
+
+    Nearly all are of one size, so neighbours of the same size are taken together.
+    """
+    runs, at = [np.zeros(0, np.int64)], FILE_HEADER
+    while at + RECORD_HEADER <= len(data):
+        size = int.from_bytes(data[at + 8 : at + 12], "little" if order == "<" else "big")
+        step = RECORD_HEADER + size
+        count = min((len(data) - at) // step, RUN)
+        if size > MAX_PACKET or count == 0:
             break
-        starts.append(at)
-        at = after
-    return np.array(starts, np.int64)
+        sizes = np.ndarray((count,), f"{order}u4", data, at + 8, (step,))
+        same = int((sizes != size).argmax()) or count  # the first one is the same, so 0 means all are
+        runs.append(at + step * np.arange(same))
+        at += step * same
+    return np.concatenate(runs)
 
 
 def _packets(data: Bytes, records: Ints, order: str, ticks: int) -> Packets:

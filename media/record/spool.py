@@ -8,6 +8,7 @@ the name given to Audio.record (until then the file is `tmp/...tmp`). After a cr
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -47,12 +48,13 @@ class Recording:
 
 def recordings(spool: Path, call: str = "") -> list[Recording]:
     """What lies in the spool, of one call or of all. Raises OSError."""
-    stems: dict[str, list[Path]] = {}
-    # The call's name is compared, not put into the pattern: it may hold characters that mean something there.
-    for path in sorted((spool / "pcaps").glob("*.pcap")):
-        match = _STEM.fullmatch(path.name.removesuffix(".pcap").partition(".")[0])
+    folder, stems = spool / "pcaps", dict[str, list[Path]]()
+    # Hundreds of calls may be recorded now: no Path for each of them.
+    names = [entry.name for entry in os.scandir(folder)] if folder.exists() else []
+    for name in sorted(name for name in names if name.startswith(call) and name.endswith(".pcap")):
+        match = _STEM.fullmatch(name.removesuffix(".pcap").partition(".")[0])
         if match is not None and call in ("", match[1]):
-            stems.setdefault(match[0], []).append(path)
+            stems.setdefault(match[0], []).append(folder / name)
     return [_recording(spool, stem, paths) for stem, paths in stems.items()]
 
 

@@ -10,8 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 
-from media.record.pcap import BadPcap, Bytes, Ints, Packets
+from media.record.pcap import BadPcap, Ints, Packets
 from ops.audio import ALAW, RATE, ULAW, Samples
 
 TABLES = {0: ULAW, 8: ALAW}  # RFC 3551 §6
@@ -59,9 +61,8 @@ def conversation(packets: Packets, caller_port: int, agent_port: int) -> Convers
     early = min(int(at.min(initial=0)) for at in placed)  # the first packet to arrive need not be the first that was sent
     placed = [at - early for at in placed]
     frames = max(int((at + side.size).max()) for at, side in zip(placed, sides, strict=True) if len(at))
-    samples = np.zeros((min(frames, (span_us // 1_000_000 + 1) * RATE), 2), np.int16)
-    for channel, (at, side) in enumerate(zip(placed, sides, strict=True)):
-        _lay(samples[:, channel], at, side)
+    frames = min(frames, (span_us // 1_000_000 + 1) * RATE)
+    samples = np.stack([_laid(frames, at, side) for at, side in zip(placed, sides, strict=True)], axis=1)
     silent = int(np.diff(times).max(initial=0)) // 1000
     return Conversation(samples, begin, _side(sides[0]), _side(sides[1]), silent)
 
@@ -71,25 +72,34 @@ def _places(side: Packets, begin_us: int) -> Ints:
     arrival = (side.time_us - begin_us) * RATE // 1_000_000
     step = np.diff(side.timestamp, prepend=side.timestamp[:1])
     step = (step + 2**31) % 2**32 - 2**31  # the timestamp wraps at 32 bits
-    expected = np.cumsum(np.where(np.diff(side.ssrc, prepend=side.ssrc[:1]) == 0, step, 0))
     changed = np.diff(side.ssrc, prepend=side.ssrc[:1]) != 0
-    base, bases = 0, []
-    for number, (drift, new) in enumerate(zip((arrival - expected).tolist(), changed.tolist(), strict=True)):
-        if number == 0 or new or abs(drift - base) > RESYNC:
-            base = drift
-        bases.append(base)
-    places: Ints = expected + np.array(bases, np.int64)
+    expected = np.cumsum(np.where(changed, 0, step))
+    places: Ints = expected + _bases(arrival - expected, changed)
     return places
 
 
-def _lay(channel: Samples, at: Ints, side: Packets) -> None:
-    """Decode the packets into the channel; all of one size and type in one go."""
+def _bases(drift: Ints, changed: npt.NDArray[np.bool_]) -> Ints:
+    """Arrival less RTP time, as it was at the start of each stretch that is placed by RTP time alone."""
+    if not len(drift) or (not changed.any() and np.abs(drift - drift[0]).max() <= RESYNC):
+        return drift[:1]  # one stretch: by far the most
+    base, bases = int(drift[0]), []
+    for now, new in zip(drift.tolist(), changed.tolist(), strict=True):
+        if new or abs(now - base) > RESYNC:
+            base = now
+        bases.append(base)
+    return np.array(bases, np.int64)
+
+
+def _laid(frames: int, at: Ints, side: Packets) -> Samples:
+    """One channel; packets of one size and type are decoded in one go, row by row."""
+    channel = np.zeros(frames, np.int16)
     for size in np.unique(side.size).tolist():
         for kind, table in TABLES.items():
-            which = (side.size == size) & (side.payload_type == kind) & (at + size <= len(channel))
-            steps = np.arange(size)
-            sound: Bytes = side.data[side.start[which][:, None] + steps]
-            channel[at[which][:, None] + steps] = table[sound]
+            which = (side.size == size) & (side.payload_type == kind) & (at + size <= frames)
+            if which.any():
+                rows = sliding_window_view(side.data, size)[side.start[which]]
+                sliding_window_view(channel, size, writeable=True)[at[which]] = table[rows]
+    return channel
 
 
 def _side(side: Packets) -> Side:

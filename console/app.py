@@ -64,7 +64,7 @@ class App:
         await self._runner.setup()
         await web.TCPSite(self._runner, self.config.console.address, self.config.ports.console).start()
         work = (self.ctx.sessions.seed, self.reader.run, self.hub.run, self._housekeeping, self._auditing)
-        self._tasks = [asyncio.create_task(self._told(step)) for step in work]
+        self._tasks = [asyncio.create_task(self._told(step), name=step.__qualname__) for step in work]
         log.info("console serves", extra={"address": self.config.console.address, "port": self.config.ports.console})
 
     async def _told(self, work: Callable[[], Awaitable[None]]) -> None:
@@ -119,6 +119,7 @@ class App:
         """Serve no more, give the lease up, close everything."""
         if self._runner is not None:
             await self._runner.cleanup()
+        self.reader.stopping = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

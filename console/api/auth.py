@@ -75,7 +75,9 @@ async def me(call: Call) -> web.StreamResponse:
         "expires_ms": call.session.expires_ms,
         "now_ms": call.ctx.hub.now_ms(),
         "centre": {"name": config.centre.name, "tier": config.centre.tier, "languages": list(config.centre.languages)},
-        "queues": [{"id": queue.id, "zh": queue.zh or queue.id, "en": queue.en or queue.id} for queue in config.queue],
+        "queues": [
+            {"id": queue.id, "skill": queue.skill, "zh": queue.zh or queue.id, "en": queue.en or queue.id} for queue in config.queue
+        ],
         "reasons": [{"id": reason.id, "zh": reason.zh, "en": reason.en} for reason in config.not_ready],
         "seats": [],
     }

@@ -54,7 +54,7 @@ SCHEMAS: dict[str, Schema] = {
         expires_ms=_WHOLE,
         now_ms=_WHOLE,
         centre=_object(name=_STRING, tier=_STRING, languages=_list(_STRING)),
-        queues=_NAMED,
+        queues=_list(_object(id=_STRING, skill=_STRING, zh=_STRING, en=_STRING)),
         reasons=_NAMED,
         seats=_list(_object(agent=_STRING, name=_STRING, seat=_STRING)),
     ),

@@ -122,7 +122,7 @@ def _service(by: ByKind, segments: dict[str, Row]) -> Row:
     """Queue, agent, waits and the menu path."""
     waits = [row for row in segments.values() if row["kind"] == "queue"]
     talks = [row for row in segments.values() if row["kind"] == "agent" and row["answered_ms"]]
-    ended, chosen = by.body("call_ended"), by.get("menu_chosen", [])
+    ended, chosen = _ended(by)[0], by.get("menu_chosen", [])
     decisive = next((row for row in waits if row["answered_ms"]), waits[-1] if waits else {})
     path = ended.get("menu_path") or [fact.body.get("item", "") for fact in chosen]
     return {
@@ -141,16 +141,24 @@ def _service(by: ByKind, segments: dict[str, Row]) -> Row:
 def _end(by: ByKind) -> Row:
     """How it ended, by the one that knows best: media node, router's refusal, loss of the node, edge."""
     if "call_ended" in by:
-        ended = by.body("call_ended")
+        ended, told = _ended(by)
         outcome, talk = ended.get("outcome", {}), ended.get("talk_ms", 0)
         result, side = short(outcome.get("result", "")) or "failed", short(outcome.get("side", ""))
-        return _verdict(result, short(outcome.get("reason", "")), side, by.at("call_ended"), talk, result)
+        return _verdict(result, short(outcome.get("reason", "")), side, by.at("call_ended"), talk, result if told else "")
     if refused := short(by.body("routed").get("refused", "")):
         return _verdict("refused", refused, "system", by.at("edge_outcome") or by.at("routed"))
     for fact in by.get("left_queue", []):
         if fact.body.get("reason") == "REASON_NODE_LOST":
             return _verdict("failed", "node_lost", "system", fact.at_ms)
     return _end_at_edge(by)
+
+
+def _ended(by: ByKind) -> tuple[Row, bool]:
+    """How the media node ended it, and that it did; else how the router did, for a node that it took for lost."""
+    for fact in by.get("call_ended", []):
+        if fact.source.startswith("media"):
+            return fact.body, True
+    return by.body("call_ended"), False
 
 
 def _end_at_edge(by: ByKind) -> Row:
@@ -222,7 +230,7 @@ def _queue_segments(by: ByKind) -> dict[str, Row]:
             bridged = fact.kind == "bridged"
             end = fact.body.get("bridged_ms") or fact.at_ms if bridged else fact.at_ms
             row |= {"end_ms": end, "waited_ms": fact.body.get("waited_ms", 0)}
-            row["outcome"] = "answered" if bridged else short(fact.body.get("reason", ""))
+            row["outcome"] = "answered" if bridged else short(fact.body.get("reason", "")) or "moved"
             row["answered_ms"] = end if bridged else 0
     return rows
 

@@ -70,7 +70,7 @@ class _Hand:
 
 
 class Reader:
-    """Reads the facts of one tenant. `run` until cancelled, then `close`."""
+    """Reads the facts of one tenant. `run`, then `stopping` and cancel, then `close`."""
 
     def __init__(self, redis: Redis, database: Database, tenant: str, holder: str, clock: Clock, metrics: Metrics) -> None:
         self.redis, self.database, self.tenant, self.holder = redis, database, tenant, holder
@@ -79,12 +79,13 @@ class Reader:
         self.store = Store(database, self.stream, holder)
         self.feed: Feed = lambda _: None
         self.smooth = False  # facts reach `feed` as they are written: nothing is away, nothing is behind
+        self.stopping = False  # redis-py loses a cancellation now and then, so the end is a flag as well
         self._thread = ThreadPoolExecutor(1, "ledger")
         self._leased_ms = self._committed_ms = self._trimmed_ms = 0
 
     async def run(self) -> None:
-        """Read for ever; whatever is away is waited for."""
-        while True:
+        """Read until `stopping` or cancelled; whatever is away is waited for."""
+        while not self.stopping:
             try:
                 await self._round()
             except (RedisError, OSError, Away, LostLease) as error:
@@ -107,7 +108,7 @@ class Reader:
         if hand.seen != start:
             await self._sql(self._rewind, start)
             hand = _Hand(START, START)
-        while True:
+        while not self.stopping:
             if self._due(self._leased_ms, self.pace.lease // 3) and await self._lease() is None:
                 raise LostLease(self.stream)
             await self._step(hand)
@@ -220,7 +221,7 @@ class Reader:
     async def _look_on(self) -> None:
         """Another console writes: follow the end of the stream for the live page until the lease is free."""
         hand = _Hand("$", "$")
-        while True:
+        while not self.stopping:
             entries = await self._read(hand.seen, self.pace.block)
             hand.batch = Batch("")
             self._receive(hand, entries)

@@ -9,6 +9,8 @@ from tierline.agents.v1 import agents_pb2 as pb
 Json = dict[str, Any]
 STATES = {number: name.removeprefix("AGENT_STATE_").lower() for name, number in pb.AgentState.items()}
 
+WITH_CALL = (pb.AGENT_STATE_OFFERED, pb.AGENT_STATE_TALKING, pb.AGENT_STATE_AFTER_CALL)
+
 
 def agent_json(view: pb.AgentView, names: dict[str, str]) -> Json:
     """One agent. `call` is None unless it is offered, talking or in after-call work."""
@@ -23,7 +25,7 @@ def agent_json(view: pb.AgentView, names: dict[str, str]) -> Json:
         "after_call_until_ms": view.after_call_until_ms,
         "skills": {level.skill: level.level for level in view.skills},
         "version": view.version,
-        "call": call_json(view.call) if view.HasField("call") and view.call.call else None,
+        "call": call_json(view.call) if view.state in WITH_CALL and view.call.call else None,
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import KSR
 
 from ops import keys
-from sip.kemi import headers, hooks, strip
+from sip.kemi import headers, hooks, mask, strip
 from sip.kemi.account import RESOLVED, count
 from sip.kemi.admit import Peer, Side
 from sip.kemi.settings import Settings
@@ -47,7 +47,11 @@ class Dialogs:
         self._relay()
 
     def _outwards(self, peer: Peer) -> None:
-        (strip.outwards if peer.side is Side.MEDIA else strip.inwards)()
+        if peer.side is Side.MEDIA:
+            strip.outwards()
+            mask.hide()
+        else:
+            strip.inwards()
         if not KSR.isdsturiset():
             KSR.nathelper.handle_ruri_alias()
         self._relay()
@@ -72,6 +76,10 @@ class Dialogs:
     @staticmethod
     def reply(peer: Peer) -> None:
         """A reply inside a dialog, on its way in or out."""
-        (strip.outwards if peer.side is Side.MEDIA else strip.inwards)()
+        if peer.side is Side.MEDIA:
+            strip.outwards()
+        else:
+            strip.inwards()
+            mask.restore()
         if peer.side is Side.OTHER:
             KSR.nathelper.set_contact_alias()

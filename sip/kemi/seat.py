@@ -6,7 +6,7 @@ import re
 
 import KSR
 
-from sip.kemi import hooks, strip
+from sip.kemi import hooks, mask, strip
 from sip.kemi.admit import Peer
 from sip.kemi.settings import Settings
 
@@ -30,6 +30,7 @@ class Seats:
         if KSR.tm.t_newtran() <= 0:
             return
         strip.outwards()
+        mask.hide()
         KSR.tm.t_on_reply(hooks.REPLY_SEAT)
         refusal = self.dial(KSR.kx.gete_ruser(), peer.name)
         if refusal:
@@ -49,4 +50,5 @@ class Seats:
         if KSR.pv.get("$rs") == 100:
             return  # not passed on
         strip.inwards()
+        mask.restore()
         KSR.nathelper.set_contact_alias()

@@ -71,6 +71,10 @@ class Endpoint:
     def available(self, value: bool) -> None:
         self.core.available = value
 
+    def sockets(self) -> dict[str, int]:
+        """Open TCP connections; datagrams the system did not take since the start."""
+        return {"tcp_connections": len(self._tcp) if self._tcp else 0, "udp_dropped": self._udp.dropped}
+
     async def start(self) -> None:
         """Take and send messages from now on. Raises OSError if the TCP port is taken."""
         if self._tcp is not None:

@@ -10,8 +10,7 @@ Who calls it sends the packets, hands the events on in order and calls `tick` at
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from media.ua import api
 from media.ua.checks import refusal
@@ -30,8 +29,7 @@ from media.ua.wire import ALLOW, SDP, Answering, Hop, Packet, answer, stamp
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Outputs:
+class Outputs(NamedTuple):
     """What came of one call of the core."""
 
     packets: Sequence[Packet]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from media.ua.errors import BadHeader, UnsafeText
 from media.ua.uri import Uri, parse_uri
@@ -108,8 +108,7 @@ def quote(value: str) -> str:
     return '"' + safe(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-@dataclass(frozen=True, slots=True)
-class NameAddr:
+class NameAddr(NamedTuple):
     """`"Bob" <sip:b@h>;tag=1` in its parts."""
 
     display: str
@@ -146,8 +145,7 @@ def name_addr(value: str) -> NameAddr:
     return NameAddr(display, uri.strip(), tail)
 
 
-@dataclass(frozen=True, slots=True)
-class Via:
+class Via(NamedTuple):
     """One Via element."""
 
     transport: str  # lower case

@@ -30,7 +30,7 @@ class Incoming(Usage):
         call = CallId(identity.call_of(request, context.new_call))
         if api.Leg(call, LegId("a")) in context.legs:
             call = CallId(context.new_call())  # the same call came twice on different dialogs: keep them apart
-        super().__init__(context, api.Leg(call, LegId("a")), Is.RINGING)
+        super().__init__(context, api.Leg(call, LegId("a")), Is.RINGING, server.hop.transport)
         self.dialog = dialog
         self.record_routes = ["Record-Route: " + route for route in dialog.routes]
         self.add_dialog(dialog)

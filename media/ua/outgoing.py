@@ -33,7 +33,7 @@ class Outgoing(Usage):
         self.command, self.seq, self.tries = command, 1, 0
         self.call_id, self.tag = token() + token(), token()
         self.seconds = context.settings.session_s
-        super().__init__(context, command.leg, Is.CALLING)
+        super().__init__(context, command.leg, Is.CALLING, hop.transport)
         self.hop = hop
         self.credentials = context.accounts.get(command.caller) or context.settings.credentials
         self.tried: Challenge | None = None

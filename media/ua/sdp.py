@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
+from functools import lru_cache
 
 from media.ua.errors import BadSdp
 
@@ -85,12 +86,21 @@ def _host(session: list[tuple[str, str]], stream: list[tuple[str, str]]) -> str:
     if len(words) != 3 or words[0] != "IN" or words[1] not in ("IP4", "IP6"):
         raise BadSdp("no c= line that can be read")
     host = words[2].partition("/")[0]
-    if words[1] == "IP4" and host.replace(".", "").isdigit():
-        try:
-            ipaddress.IPv4Address(host)
-        except ValueError as error:
-            raise BadSdp("c= address is no IPv4 address") from error
+    if words[1] == "IP4" and not _is_ip4(host):
+        raise BadSdp("c= address is no IPv4 address")
     return host
+
+
+@lru_cache(maxsize=1024)
+def _is_ip4(host: str) -> bool:
+    """A name is as good as an address (RFC 4566 §5.7), digits and dots must be one."""
+    if not host.replace(".", "").isdigit():
+        return True
+    try:
+        ipaddress.IPv4Address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _direction(session: list[tuple[str, str]], stream: list[tuple[str, str]]) -> str:

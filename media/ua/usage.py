@@ -41,7 +41,7 @@ class Usage:
     TABLE: ClassVar[Table[Is, Ev, Act]]
     ACTS: ClassVar[Acts] = {}
 
-    def __init__(self, context: Context, leg: api.Leg, state: Is) -> None:
+    def __init__(self, context: Context, leg: api.Leg, state: Is, transport: str) -> None:
         self.context, self.leg, self.state = context, leg, state
         self.dialog: Dialog | None = None
         self.dialogs: dict[str, Dialog] = {}  # by the peer's tag, early ones too
@@ -53,7 +53,8 @@ class Usage:
         self.session = session.NONE
         self._session_timer: Timer | None = None
         host, port = context.settings.contact
-        self.contact = f"Contact: <sip:{escape_user(leg.call)}.{escape_user(leg.leg)}@{host}:{port}>"
+        mark = ";transport=tcp" if transport == "tcp" and not context.settings.contact_host else ""
+        self.contact = f"Contact: <sip:{escape_user(leg.call)}.{escape_user(leg.leg)}@{host}:{port}{mark}>"
         context.legs[leg] = self
 
     def step(self, now: int, event: Ev, item: Any = None) -> None:

@@ -137,6 +137,8 @@ def stamp(request: Request, source: Hop) -> Hop:
     else:
         return Hop(source.transport, source.host, top.port or 5060)
     request.lines("via")[0] = first + rest
+    if source.transport != "udp":
+        return Hop(source.transport, source.host, top.port or 5060)  # where it listens; its connection is `source`
     return Hop(source.transport, source.host, source.port if rport else top.port or 5060)
 
 

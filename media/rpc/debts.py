@@ -46,17 +46,21 @@ class Debts:
             self._owed.pop(self._sent.pop(known)[0], None)
 
     def restart(self, held: Iterable[Assert]) -> list[tuple[int, Frame]]:
-        """What a new stream begins with: debts in their order, then what the node holds, in the order given."""
+        """What a new stream begins with: debts in their order, then what the node holds, in the order given.
+
+        An answered offer whose conversation goes on is told, and paid, by its assertion.
+        """
         self._sent.clear()
         held = list(held)
         talking = {(one.call, one.offer) for one in held if one.state is Held.TALKING}
-        debts = [(order, frame) for order, frame in self._owed.items() if not _covered(frame, talking)]
-        return [*debts, *((0, one) for one in held)]
+        told = {key: order for order, frame in self._owed.items() if (key := _answered(frame)) in talking}
+        debts = [(order, frame) for order, frame in self._owed.items() if order not in told.values()]
+        return [*debts, *((told.get((one.call, one.offer), 0), one) for one in held)]
 
 
-def _covered(frame: Frame, talking: set[tuple[str, str]]) -> bool:
-    """An answered offer whose conversation goes on is told by its assertion."""
-    return isinstance(frame, Settle) and not frame.failed and (frame.call, frame.offer) in talking
+def _answered(frame: Frame) -> tuple[str, str]:
+    """Call and offer that a frame tells to be answered."""
+    return (frame.call, frame.offer) if isinstance(frame, Settle) and not frame.failed else ("", "")
 
 
 def may_wait(frame: Frame) -> bool:

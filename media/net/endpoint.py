@@ -13,6 +13,7 @@ from collections import deque
 from dataclasses import replace
 from functools import lru_cache
 
+from media.net.bind import bind as bound
 from media.net.registrar import RegisterRefused, Waiters, Watcher
 from media.net.tcp import TcpPool
 from media.net.udp import UdpSocket
@@ -37,15 +38,15 @@ def _is_address(host: str) -> bool:
 
 
 class Endpoint:
-    """One SIP endpoint on one port, UDP and TCP. Binds UDP at once (port 0: any free one); `start` opens it for traffic.
+    """One SIP endpoint on one port, UDP and TCP. Binds at once (port 0: any free one); `start` opens it for traffic.
 
     `bind` is where the sockets listen if that is not `settings.host`, e.g. 0.0.0.0. Raises OSError if the port is taken.
     """
 
     def __init__(self, settings: Settings, clock: Clock | None = None, *, bind: str = "", tcp: bool = True) -> None:
         self._clock: Clock = clock or SystemClock()
-        self._bind = bind or settings.host
-        self._udp = UdpSocket(self._bind, settings.port, self._datagram, self._deliver)
+        udp, self._bound = bound(bind or settings.host, settings.port, tcp)
+        self._udp = UdpSocket(udp, self._datagram, self._deliver)
         self.settings = replace(settings, port=self._udp.address[1])
         self.core = Core(self.settings, lambda: uuid7(self._clock.now_ms()))
         self._tcp = TcpPool(self._stream, self._tcp_broken) if tcp else None
@@ -55,6 +56,7 @@ class Endpoint:
         self._timer: asyncio.TimerHandle | None = None
         self._due: int | None = None
         self._waiters = Waiters()
+        self._names: dict[tuple[str, int], set[str]] = {}  # under which names TCP peers are being called
         self._lookups: set[asyncio.Task[None]] = set()
 
     @property
@@ -71,14 +73,19 @@ class Endpoint:
     def available(self, value: bool) -> None:
         self.core.available = value
 
+    @property
+    def unanswered(self) -> int:
+        """Requests of ours without a final answer: wait for 0 before `close` if the last BYE matters."""
+        return self.core.unanswered()
+
     def sockets(self) -> dict[str, int]:
         """Open TCP connections; datagrams the system did not take since the start."""
         return {"tcp_connections": len(self._tcp) if self._tcp else 0, "udp_dropped": self._udp.dropped}
 
     async def start(self) -> None:
-        """Take and send messages from now on. Raises OSError if the TCP port is taken."""
-        if self._tcp is not None:
-            await self._tcp.start(self._bind, self.settings.port)
+        """Take and send messages from now on."""
+        if self._tcp is not None and self._bound is not None:
+            await self._tcp.start(self._bound)
         self._udp.start()
 
     async def close(self) -> None:
@@ -90,6 +97,8 @@ class Endpoint:
         self._udp.close()
         if self._tcp is not None:
             await self._tcp.close()
+        if self._bound is not None:
+            self._bound.close()
 
     # ---- api.UserAgent ------------------------------------------------------------------------------------------
     def do(self, command: api.Command) -> None:
@@ -143,6 +152,8 @@ class Endpoint:
 
     def _tcp_broken(self, address: tuple[str, int]) -> None:
         self._fail(Hop("tcp", *address))
+        for name in self._names.pop(address, ()):
+            self._fail(Hop("tcp", name, address[1]))
 
     def _fail(self, hop: Hop) -> None:
         self._apply(self.core.broken(self._clock.mono_ms(), hop))
@@ -195,7 +206,10 @@ class Endpoint:
             log.warning("host not found", extra={"host": hop.host, "why": str(error)})
             self._fail(hop)
             return
-        self._send(packet._replace(hop=hop._replace(host=str(found[0][4][0]))))
+        address = str(found[0][4][0])
+        if hop.transport == "tcp":
+            self._names.setdefault((address, hop.port), set()).add(hop.host)
+        self._send(packet._replace(hop=hop._replace(host=address)))
 
     # ---- events -------------------------------------------------------------------------------------------------
     def _plan(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import socket
 from collections.abc import Callable
 
 MAX_HEAD = 65_536
@@ -145,10 +146,10 @@ class TcpPool:
     def __len__(self) -> int:
         return len(self._connections)
 
-    async def start(self, host: str, port: int) -> None:
-        """Listen. Raises OSError if the port is taken."""
+    async def start(self, bound: socket.socket) -> None:
+        """Listen on a bound socket."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Connection(self), host, port, backlog=1024)
+        self._server = await loop.create_server(lambda: Connection(self), sock=bound, backlog=1024)
         self._sweeper = loop.call_later(IDLE_S / 2, self._sweep)
 
     def opened(self, connection: Connection) -> None:

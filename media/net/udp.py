@@ -14,18 +14,10 @@ Datagram = Callable[[bytes, tuple[str, int]], None]
 
 
 class UdpSocket:
-    """Bound at once. `received(data, source)` per datagram, `drained()` after each batch. Raises OSError if the port is taken."""
+    """Over a bound socket. `received(data, source)` per datagram, `drained()` after each batch."""
 
-    def __init__(self, host: str, port: int, received: Datagram, drained: Callable[[], None]) -> None:
-        self._received, self._drained = received, drained
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._socket = socket.socket(family, socket.SOCK_DGRAM)
-        try:
-            self._socket.bind((host, port))
-        except OSError:
-            self._socket.close()
-            raise
-        self._socket.setblocking(False)
+    def __init__(self, bound: socket.socket, received: Datagram, drained: Callable[[], None]) -> None:
+        self._socket, self._received, self._drained = bound, received, drained
         for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
             self._socket.setsockopt(socket.SOL_SOCKET, option, BUFFER)
         self.address: tuple[str, int] = self._socket.getsockname()[:2]

@@ -31,7 +31,7 @@ class IncomingCall:
     called: str  # user of the Request-URI, unescaped
     calling: str  # user of P-Asserted-Identity, else From; "" if withheld
     sdp: bytes  # b"" for a late offer
-    headers: Mapping[str, str]  # X-Tierline-* headers by lower-case name, e.g. "x-tierline-trunk"
+    headers: Mapping[str, str]  # by lower-case name: x-tierline-*, and as they came diversion, history-info, user-to-user
     source: tuple[str, int]
 
 

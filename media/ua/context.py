@@ -41,6 +41,7 @@ class Context:
 
     def __init__(self, settings: Settings, new_call: Callable[[], str]) -> None:
         self.settings, self.new_call = settings, new_call
+        self._sent_by, self.contact = settings.sent_by, settings.contact
         self.out: list[Packet] = []
         self.events: list[api.Event] = []
         self.count = Counters()
@@ -53,7 +54,7 @@ class Context:
 
     def via(self, hop: Hop, branch: str) -> str:
         """Our Via value."""
-        return f"SIP/2.0/{hop.transport.upper()} {self.settings.host}:{self.settings.port};branch={branch};rport"
+        return f"SIP/2.0/{hop.transport.upper()} {self._sent_by};branch={branch};rport"
 
     def encode(self, draft: Draft, branch: str) -> tuple[bytes, Hop | None]:
         """The bytes of a request; the UDP hop if its length moved it to TCP (RFC 3261 §18.1.1)."""

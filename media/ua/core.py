@@ -21,6 +21,7 @@ from media.ua.message import Malformed, Request, Response, parse
 from media.ua.outgoing import Outgoing
 from media.ua.register import Register, Registered, Registration
 from media.ua.settings import Settings
+from media.ua.tables import OPEN
 from media.ua.transaction import Counters, Server, merge_key, server_key
 from media.ua.usage import Usage
 from media.ua.usage_tables import Ev
@@ -57,6 +58,10 @@ class Core:
         """How many transactions, dialogs, legs and timers there are."""
         c = self.context
         return {"transactions": len(c.transactions), "dialogs": len(c.dialogs), "legs": len(c.legs), "timers": c.wheel.live}
+
+    def unanswered(self) -> int:
+        """How many requests of ours have no final answer yet."""
+        return sum(client.state in OPEN for client in self.context.transactions.clients.values())
 
     def knows(self, leg: api.Leg) -> bool:
         """Whether there is such a leg."""

@@ -11,6 +11,7 @@ from media.ua.message import Request
 from media.ua.uri import escape_user, parse_uri
 
 OURS = "x-tierline-"
+HANDED_ON = frozenset(["diversion", "history-info", "user-to-user"])  # RFC 5806, 7044, 7433: for the call logic to read
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
 
 
@@ -33,9 +34,9 @@ def calling(request: Request) -> str:
     return ""
 
 
-def platform_headers(request: Request) -> dict[str, str]:
-    """X-Tierline-* headers by lower-case name; the first of equal ones."""
-    return {name: values[0] for name, values in request.index.items() if name.startswith(OURS)}
+def told_headers(request: Request) -> dict[str, str]:
+    """X-Tierline-* headers and who was called before, by lower-case name; the first of equal ones."""
+    return {name: values[0] for name, values in request.index.items() if name.startswith(OURS) or name in HANDED_ON}
 
 
 def call_of(request: Request, new_call: Callable[[], str]) -> str:

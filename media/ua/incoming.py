@@ -45,7 +45,7 @@ class Incoming(Usage):
         self._tell(request, server)
 
     def _tell(self, request: Request, server: Server) -> None:
-        headers = identity.platform_headers(request)
+        headers = identity.told_headers(request)
         source = (server.hop.host, server.hop.port)
         self.context.events.append(
             api.IncomingCall(self.leg, identity.called(request), identity.calling(request), sdp_of(request), headers, source)

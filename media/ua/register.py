@@ -111,8 +111,7 @@ class Registration:
         route = command.route or context.settings.route
         self._hop = route_hop(route) if route else hop_of(parse_uri(command.registrar))
         user = parse_uri(command.aor).user
-        host, port = context.settings.contact
-        self._contact = f"sip:{user}@{host}:{port}" + (";transport=tcp" if self._hop.transport == "tcp" else "")
+        self._contact = f"sip:{user}@{context.contact}" + (";transport=tcp" if self._hop.transport == "tcp" else "")
         self._call_id, self._tag = token() + token(), token()
         self._seq, self._expires, self._refusals, self._round = 0, command.expires_s, 0, 0
         self._granted, self._status = 0, 0

@@ -25,11 +25,21 @@ class Settings:
     max_usages: int = 20_000  # a new INVITE beyond is answered 503
 
     @property
-    def contact(self) -> tuple[str, int]:
-        """Host and port for Contact."""
-        return self.contact_host or self.host, self.contact_port or self.port
+    def sent_by(self) -> str:
+        """host:port for Via."""
+        return f"{bracketed(self.host)}:{self.port}"
+
+    @property
+    def contact(self) -> str:
+        """host:port for Contact."""
+        return f"{bracketed(self.contact_host or self.host)}:{self.contact_port or self.port}"
 
     @property
     def home(self) -> str:
         """Domain for our addresses."""
-        return self.domain or self.contact[0]
+        return self.domain or bracketed(self.contact_host or self.host)
+
+
+def bracketed(host: str) -> str:
+    """A host as it stands in URIs: IPv6 addresses in brackets."""
+    return f"[{host}]" if ":" in host else host

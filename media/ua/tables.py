@@ -31,6 +31,9 @@ class State(StrEnum):
     TERMINATED = "terminated"
 
 
+OPEN = frozenset([State.CALLING, State.TRYING, State.PROCEEDING])  # of a client transaction without a final answer
+
+
 class On(StrEnum):
     """What happens to a transaction. Timers by their letters."""
 

@@ -52,9 +52,8 @@ class Usage:
         self.local_sdp = b""
         self.session = session.NONE
         self._session_timer: Timer | None = None
-        host, port = context.settings.contact
         mark = ";transport=tcp" if transport == "tcp" and not context.settings.contact_host else ""
-        self.contact = f"Contact: <sip:{escape_user(leg.call)}.{escape_user(leg.leg)}@{host}:{port}{mark}>"
+        self.contact = f"Contact: <sip:{escape_user(leg.call)}.{escape_user(leg.leg)}@{context.contact}{mark}>"
         context.legs[leg] = self
 
     def step(self, now: int, event: Ev, item: Any = None) -> None:

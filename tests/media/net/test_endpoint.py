@@ -68,6 +68,15 @@ async def test_a_call_over_real_sockets(transport: str) -> None:
         assert caller.names() == ["Progress", "Answered", "Reanswered", "Ended"]
 
 
+async def test_a_call_over_ipv6() -> None:
+    """Addresses stand in brackets where they must, and a call goes through."""
+    async with endpoint(replace(HERE, host="::1")) as a, endpoint(replace(HERE, host="::1")) as b:
+        caller, server = Caller(a), Server(b)
+        a.do(api.Invite(leg(), f"sip:88@[::1]:{b.address[1]}", "138", SDP))
+        await caller.sees("Answered")
+        await until_async(lambda: server.seen["Confirmed"] == 1, 5, "the ACK")
+
+
 async def test_events_never_come_from_inside_do() -> None:
     """What do causes at once is told in a later turn of the loop."""
     async with endpoint() as a:

@@ -122,10 +122,11 @@ def test_who_calls() -> None:
     """The asserted identity goes before From, is unescaped; Privacy withholds it; X-Tierline headers and the call id are read."""
     link, a, raw = scene()
     call = "0191d7b4-5f3e-7abc-8def-0123456789ab"
-    invite(link, raw, uri="sip:*21%23@192.0.2.1",
-           extra=f"P-Asserted-Identity: <sip:%2B86138@x>\nX-Tierline-Call: {call}\nX-Tierline-Trunk: t1")  # fmt: skip
+    told = f"P-Asserted-Identity: <sip:%2B86138@x>\nX-Tierline-Call: {call}\nX-Tierline-Trunk: t1\nDiversion: <sip:12345@x>"
+    invite(link, raw, uri="sip:*21%23@192.0.2.1", extra=told)
     first = a.one(api.IncomingCall)
-    assert (first.called, first.calling, first.leg.call, first.headers["x-tierline-trunk"]) == ("*21#", "+86138", call, "t1")
+    assert (first.called, first.calling, first.leg.call) == ("*21#", "+86138", call)
+    assert first.headers == {"x-tierline-call": call, "x-tierline-trunk": "t1", "diversion": "<sip:12345@x>"}
     invite(link, raw, call_id="r2", extra=f"Privacy: id\nX-Tierline-Call: {call}")
     second = a.got(api.IncomingCall)[1]
     assert second.calling == "" and second.leg.call != call

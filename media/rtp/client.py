@@ -29,7 +29,10 @@ BASE: dict[str, Encodable] = {
     "flags": ["port latching"],
     "codec": {"transcode": ["PCMA", "PCMU"]},
 }
-CARRY = members(BASE)
+# Each write of a call to Redis costs rtpengine half a millisecond: only the last command of a verb asks for it.
+SAVE = members(BASE)
+QUIET = members(BASE | {"flags": ["port latching", "no redis update"]})
+SAVE_AFTER_S = 0.2
 BOTH = ("PCMA", "PCMU")
 
 
@@ -62,6 +65,14 @@ class _Leg:
 class _Call:
     legs: dict[Leg, _Leg] = field(default_factory=dict)
     recording: str = ""
+    unsaved: asyncio.TimerHandle | None = None  # a pairing that Redis has not been told of
+
+    def saved(self) -> None:
+        """Redis knows, or need not know any more."""
+        if self.unsaved is not None:
+            self.unsaved.cancel()
+            self.unsaved = None
+
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -93,6 +104,7 @@ class RtpEngine:
         self._address = address
         self._calls: dict[CallId, _Call] = {}
         self._listener: Callable[[Digit], None] | None = None
+        self._saving: set[asyncio.Task[None]] = set()
 
     # ---- opening ----------------------------------------------------------------------------------------------
     async def open_inbound(self, leg: Leg, sdp: bytes) -> bytes:
@@ -105,7 +117,7 @@ class RtpEngine:
         """Open a leg that we call; the SDP for our INVITE. The codec of the call's first phone leads, to spare converting."""
         async with self._opening(leg) as one:
             offer = sdp.dummy(self._address, self._preferred(leg))
-            reply = await self._do("offer", leg, {**_tags(one.dummy_tag, one.tag), "sdp": offer}, CARRY)
+            reply = await self._do("offer", leg, {**_tags(one.dummy_tag, one.tag), "sdp": offer}, QUIET)
             return self._for_phone(one, reply, None)
 
     async def answered(self, leg: Leg, sdp: bytes) -> None:
@@ -116,7 +128,7 @@ class RtpEngine:
             if one.partner is not None:  # told twice, or after a re-offer of ours
                 await self._join(one, one.partner)
                 return
-            await self._do("answer", leg, {**_tags(one.dummy_tag, one.tag), "sdp": phone.text()}, CARRY)
+            await self._do("answer", leg, {**_tags(one.dummy_tag, one.tag), "sdp": phone.text()}, QUIET)
 
     async def reoffer(self, leg: Leg, sdp: bytes) -> bytes:
         """The phone's new offer within the dialog; the SDP for our 200. Whom it hears stays as it is.
@@ -133,8 +145,8 @@ class RtpEngine:
         direction = sdp.mirror(phone.direction)
         answer = other.needed().text(direction) if other else sdp.dummy(self._address, BOTH, direction)
         tags = _tags(one.tag, to)
-        await self._do("offer", one.leg, {**tags, "sdp": phone.text()}, CARRY)
-        reply = await self._do("answer", one.leg, {**tags, "sdp": answer}, CARRY)
+        await self._do("offer", one.leg, {**tags, "sdp": phone.text()}, QUIET)
+        reply = await self._do("answer", one.leg, {**tags, "sdp": answer}, SAVE)
         out = self._for_phone(one, reply, phone)
         one.phone = phone
         return out
@@ -170,8 +182,33 @@ class RtpEngine:
 
     async def _join(self, left: _Leg, right: _Leg) -> None:
         tags = _tags(left.tag, right.tag)
-        await self._do("offer", left.leg, {**tags, "sdp": left.needed().text()}, CARRY)
-        await self._do("answer", left.leg, {**tags, "sdp": right.needed().text()}, CARRY)
+        await self._do("offer", left.leg, {**tags, "sdp": left.needed().text()}, QUIET)
+        await self._do("answer", left.leg, {**tags, "sdp": right.needed().text()}, QUIET)
+        self._save_later(left.leg)
+
+    def _save_later(self, leg: Leg) -> None:
+        """A recording mostly follows at once, and its command saves the pairing too: wait for that."""
+        call = self._calls[leg.call]
+        call.saved()
+        call.unsaved = asyncio.get_running_loop().call_later(SAVE_AFTER_S, self._start_saving, leg)
+
+    def _start_saving(self, leg: Leg) -> None:
+        task = asyncio.get_running_loop().create_task(self._save(leg))
+        self._saving.add(task)  # else nothing holds it
+        task.add_done_callback(self._saving.discard)
+
+    async def _save(self, leg: Leg) -> None:
+        """Repeat the answer of a pairing, which Redis is told of this time."""
+        call = self._calls.get(leg.call)
+        if call is None or call.unsaved is None:
+            return
+        async with call.turn:
+            one = call.legs.get(leg)
+            if one is not None and one.partner is not None and call.unsaved is not None:
+                with contextlib.suppress(RtpError):  # the pairing itself went well; the next verb will tell
+                    fields = {**_tags(one.tag, one.partner.tag), "sdp": one.partner.needed().text()}
+                    await self._do("answer", leg, fields, SAVE)
+            call.unsaved = None
 
     async def park(self, leg: Leg) -> None:
         """The leg hears nobody, nor does its partner."""
@@ -185,8 +222,11 @@ class RtpEngine:
         if one.phone is not None:
             tags = _tags(one.dummy_tag, one.tag)
             nobody = sdp.dummy(self._address, BOTH)
-            await self._do("offer", one.leg, {**tags, "sdp": nobody}, CARRY)
-            await self._do("answer", one.leg, {**tags, "sdp": one.phone.text()}, CARRY)
+            await self._do("offer", one.leg, {**tags, "sdp": nobody}, QUIET)
+            await self._do("answer", one.leg, {**tags, "sdp": one.phone.text()}, SAVE)
+            call = self._calls.get(one.leg.call)
+            if call is not None:
+                call.saved()
         if one.partner is not None:
             one.partner.partner = None
             one.partner = None
@@ -226,7 +266,8 @@ class RtpEngine:
                 await self._do("start recording", leg, {"metadata": name})
             else:
                 fields = {**_tags(one.tag, one.partner.tag), "sdp": one.partner.needed().text()}
-                await self._do("answer", leg, {**fields, "record call": "on", "metadata": name}, CARRY)
+                await self._do("answer", leg, {**fields, "record call": "on", "metadata": name}, SAVE)
+                call.saved()
             call.recording = name
 
     async def stop_record(self, leg: Leg) -> None:
@@ -268,6 +309,8 @@ class RtpEngine:
     async def close_call(self, leg: Leg) -> None:
         """Free all legs of the leg's call. A call that nobody knows is closed already."""
         call = self._calls.pop(leg.call, None)
+        if call is not None:
+            call.saved()
         async with call.turn if call else contextlib.nullcontext():
             await self._do("delete", leg, {})
 

@@ -22,7 +22,7 @@ from ops.audio import Samples, correlation, read_wav
 from tests.kit.redis_server import RedisServer
 from tests.kit.rtpengine import RtpEngineProcess, audio_config
 from tests.kit.wait import until_async
-from tests.media.rtp.test_client_real import AGENT, CALLER, House, hears, leg
+from tests.media.rtp.test_client_real import AGENT, CALLER, PROMPT, House, hears, leg
 
 pytestmark = pytest.mark.real
 
@@ -89,6 +89,33 @@ async def test_a_call_lives_through_the_death_of_rtpengine(tmp_path: Path) -> No
 
 def _twice(sound: Samples) -> Samples:
     return np.concatenate([sound, sound])
+
+
+async def test_what_redis_is_told_later_is_told(tmp_path: Path) -> None:
+    """A pairing that is not recorded, and a parked caller, outlive kill -9 as well once a moment has passed."""
+    with RedisServer(tmp_path / "redis") as redis:
+        config = audio_config(tmp_path / "state", redis.port)
+        process = await RtpEngineProcess(config).start()
+        async with connect(config, 0) as engine:
+            house = House(engine, tmp_path)
+            try:
+                a, caller = await house.caller()
+                process.stop(kill=True)
+                await process.start()
+                await engine.play(a, house.prompt(), repeat=100)
+                await hears(caller, PROMPT)
+                await engine.stop(a)
+                b, agent = await house.agent()
+                await engine.pair(a, b)
+                await hears(agent, CALLER)
+                process.stop(kill=True)
+                await process.start()
+                await hears(agent, CALLER)
+                await hears(caller, AGENT)
+            finally:
+                for phone in house.phones:
+                    phone.close()
+                process.stop()
 
 
 async def test_redis_away_at_start_and_in_flight(tmp_path: Path) -> None:

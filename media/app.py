@@ -40,6 +40,7 @@ from ops.facts import Fact
 from ops.ports import LOOPBACK
 
 log = logging.getLogger(__name__)
+LEFTOVERS_S = 5.0  # calls are not held up longer by old recordings
 OWED_S = 2.0  # for the router to take the last frames
 
 
@@ -57,12 +58,12 @@ class Node:
 
 
 @contextlib.asynccontextmanager
-async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """A task for as long as the context lasts. It never ends by itself: if it does, that is told."""
+async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[asyncio.Task[None]]:
+    """A task for as long as the context lasts; if it fails before, that is told."""
     task = asyncio.create_task(work)
     task.add_done_callback(_told)
     try:
-        yield
+        yield task
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -102,10 +103,11 @@ async def node(config: MediaConfig, clock: Clock, meters: Meters) -> AsyncIterat
         engine = Engine(house, Parts(endpoint, audio, vault, session, outbox, clock, meters), centre.media.max_calls)
         session.calls = engine
         _watch(meters, engine, session, outbox)
+        made = Node(config, endpoint, engine, session, outbox, vault, clock)
+        # The vault cannot tell the first calls of this run from what an earlier one left: first that, but not for long.
+        await asyncio.wait({await stack.enter_async_context(_running(_leftovers(made)))}, timeout=LEFTOVERS_S)
         await endpoint.start()
         await stack.enter_async_context(_running(session.run()))
-        made = Node(config, endpoint, engine, session, outbox, vault, clock)
-        await stack.enter_async_context(_running(_leftovers(made)))
         yield made
 
 

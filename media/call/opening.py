@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 from media.call import commands as do
 from media.call import events as on
 from media.call import menu, outcome
@@ -28,7 +26,8 @@ def on_opened(call: Call, event: on.CallerOpened, now: int) -> State:
     who = call.person
     call.caller.sdp, call.answered = event.sdp, True
     call.phone(ua.Answer(call.name(call.caller.id), event.sdp))
-    home = {key: value for key, value in asdict(who.home).items() if value}
+    where = {"country": who.home.country, "province": who.home.province, "city": who.home.city, "carrier": who.home.carrier}
+    home = {key: value for key, value in where.items() if value}
     told = {"calling": who.calling, "called": who.called, "trunk": who.trunk, "home": home, "routed": who.routed}
     call.write(now, "call_started", {"node": call.house.node, **told})
     return State.OPENING

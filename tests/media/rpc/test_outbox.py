@@ -54,7 +54,7 @@ class Box:
     def ids(self) -> list[str]:
         """Facts on the stream, in order."""
         entries = self.redis.xrange(keys.facts("main"))
-        return [facts.decode(fields[keys.FACTS_FIELD]).id for _, fields in entries]  # type: ignore[index]
+        return [facts.decode(fields[keys.FACTS_FIELD]).id for _, fields in entries]  # type: ignore[union-attr,index]
 
 
 async def test_facts_arrive_in_order(server: RedisServer, tmp_path: Path) -> None:

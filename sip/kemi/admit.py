@@ -77,7 +77,7 @@ class Gate:
             return Refusal(483, "Too Many Hops", "hops")
         if KSR.kx.get_method() not in METHODS:
             return Refusal(405, "Method Not Allowed", "method")
-        if not KSR.kx.get_ruri().lower().startswith(SCHEMES):
+        if not KSR.pv.gete("$ru").lower().startswith(SCHEMES):
             return Refusal(416, "Unsupported URI Scheme", "scheme")
         if KSR.sanity.sanity_check(MESSAGE_CHECKS, URI_CHECKS) < 0:
             return Refusal(400, "Bad Request", "malformed")

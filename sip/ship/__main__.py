@@ -13,9 +13,7 @@ from sip.ship import app
 
 def main() -> None:
     """Entry point."""
-    parser = argparse.ArgumentParser(
-        prog="python -m sip.ship", description="Ship accounting lines to the facts stream."
-    )
+    parser = argparse.ArgumentParser(prog="python -m sip.ship", description="Ship accounting lines to the facts stream.")
     parser.add_argument("--config", required=True, type=Path, help="the centre's TOML file or its resolved JSON")
     arguments = parser.parse_args()
     log.setup("ship")

@@ -111,9 +111,9 @@ class EdgeKit:
         return {fact.call: fact.body for fact in self.facts() if fact.kind == "edge_outcome"}
 
     def live_nodes(self) -> int:
-        """How many media nodes the probes call active."""
+        """How many media nodes get calls: not found dead by the probes."""
         sets = self.rpc("dispatcher.list")["RECORDS"]
-        return sum(dest["DEST"]["FLAGS"].startswith("A") for item in sets for dest in item["SET"]["TARGETS"])
+        return sum(dest["DEST"]["FLAGS"][0] not in "ID" for item in sets for dest in item["SET"]["TARGETS"])
 
     def processes(self) -> list[int]:
         """Pids of all processes of this edge."""

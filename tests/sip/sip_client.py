@@ -119,11 +119,11 @@ class Endpoint(asyncio.DatagramProtocol):
         """The next message, or TimeoutError."""
         return await asyncio.wait_for(self.inbox.get(), seconds)
 
-    async def final(self, seconds: float = 3.0) -> Message:
-        """The next message that is no provisional response."""
+    async def final(self, seconds: float = 3.0, of: str = "") -> Message:
+        """The next message that is no provisional response (`of`: with this Call-ID)."""
         while True:
             message = await self.receive(seconds)
-            if not 100 <= message.status < 200:
+            if not 100 <= message.status < 200 and of in ("", message.get("call-id")):
                 return message
 
     async def quiet(self, seconds: float = 0.5) -> bool:

@@ -1,0 +1,178 @@
+"""Bad input gets a clear answer, and the next good request is served."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from tests.kit.redis_server import RedisServer
+from tests.kit.wait import until_async
+from tests.sip.conftest import World
+from tests.sip.edge_kit import STRANGER, EdgeKit, edge_config
+from tests.sip.sip_client import Caller, Endpoint, request, unique
+from tests.sip.wires import Stream
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture(scope="module")
+def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EdgeKit]:
+    """An edge that takes 200 requests in two seconds for a flood."""
+    config = edge_config(tmp_path_factory.mktemp("edge"), flood_per_2s=200)
+    with RedisServer(config.state / "redis", config.ports.redis), EdgeKit(config) as kit:
+        yield kit
+
+
+def options(world: World, via: str, extra: str = "", method: str = "OPTIONS", uri: str = "", **headers: str) -> str:
+    """A request outside any dialog."""
+    usual = {"From": "<sip:a@carrier.example>;tag=1", "To": "<sip:b@centre.example>", "Call-ID": unique("bad")}
+    usual["Contact"] = "<sip:a@127.0.0.2:9>"
+    return request(method, uri or f"sip:{world.edge.sip[0]}:{world.edge.sip[1]}", via, usual | headers, extra=extra)
+
+
+async def ask(world: World, text: str | bytes) -> int:
+    """Send as the carrier; the status of the answer."""
+    world.caller.endpoint.send(text, world.edge.sip)
+    return (await world.caller.endpoint.final()).status
+
+
+async def well(world: World) -> bool:
+    """A normal request is answered."""
+    return await ask(world, options(world, world.caller.via)) == 200
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({"method": "FROBNICATE"}, 405),
+        ({"uri": "http://127.0.0.1/"}, 416),
+        ({"uri": "xyz:95588"}, 416),
+        ({"Max-Forwards": "0"}, 483),
+        ({"CSeq": "1 INVITE"}, 400),
+        ({"CSeq": "99999999999 OPTIONS"}, 400),
+        ({"method": "SUBSCRIBE"}, 405),
+        ({"User-Agent": "caf\udce9"}, 400),
+        ({"uri": "sip:caf\udce9@127.0.0.1"}, 400),
+        ({"extra": "X-Long: " + "a" * 20_000 + "\r\n"}, 513),
+    ],
+)
+async def test_refused(world: World, change: dict[str, str], status: int) -> None:
+    """Each of these has its own answer."""
+    strange = Caller(await Endpoint.open(STRANGER), world.edge.sip)
+    strange.endpoint.send(options(world, strange.via, **change), world.edge.sip)  # type: ignore[arg-type]
+    assert (await strange.endpoint.final()).status == status
+    strange.endpoint.close()
+    assert await well(world)
+
+
+async def test_method_not_allowed_names_the_allowed(world: World) -> None:
+    """405 carries Allow (RFC 3261 §21.4.6)."""
+    world.caller.endpoint.send(options(world, world.caller.via, method="FROBNICATE"), world.edge.sip)
+    assert "INVITE" in (await world.caller.endpoint.final()).get("allow")
+
+
+async def test_folded_headers(world: World) -> None:
+    """Folded headers are legal (RFC 3261 §7.3.1): the call is routed, its numbers read."""
+    dialog = world.caller.dialog()
+    dialog.local = dialog.local.replace(";tag", "\r\n ;tag")
+    world.caller.invite(dialog, extra="Subject: a\r\n\tb\r\n  c\r\n")
+    assert (await world.caller.endpoint.final()).status == 200
+    assert world.router.asked[-1].calling == "13812345678"
+
+
+async def test_content_length_too_long(world: World) -> None:
+    """A Content-Length beyond the datagram: 400, accounted for as a refused call of the trunk."""
+    dialog = world.caller.dialog()
+    world.caller.invite(dialog)
+    text = world.caller.endpoint
+    ok = await text.final()
+    assert ok.status == 200
+    raw = options(world, world.caller.via, method="INVITE").replace("Content-Length: 0", "Content-Length: 500")
+    assert await ask(world, raw) == 400
+    refused = [f for f in world.edge.facts() if f.kind == "edge_outcome" and f.body["sip_status"] == 400]
+    assert refused
+    assert refused[-1].body["routed_by"] == "edge"
+
+
+async def test_no_utf8_invite(world: World) -> None:
+    """An INVITE with bytes that are no UTF-8 where the edge must read: 400 and a fact, not silence."""
+    raw = options(world, world.caller.via, method="INVITE", uri="sip:\udcff\udcfe@127.0.0.1")
+    assert await ask(world, raw) == 400
+    assert any(f.body.get("sip_status") == 400 for f in world.edge.facts())
+
+
+async def test_gbk_display_name(world: World) -> None:
+    """A display name in GBK is not ours to read: the call goes through, with the bytes as they came."""
+    dialog = world.caller.dialog()
+    name = "张三".encode("gbk").decode("utf-8", "surrogateescape")
+    dialog.local = f'"{name}" {dialog.local}'
+    world.caller.invite(dialog, extra="X-Tierline-Forged: 1\r\n")
+    assert (await world.caller.endpoint.final()).status == 200
+    (invite,) = world.m1.invites()
+    assert "张三".encode("gbk") in invite.raw
+    assert b"Forged" not in invite.raw
+
+
+async def test_64_kb_over_tcp(world: World) -> None:
+    """A request with 64 kB of headers over TCP: 513, and the connection serves the next one."""
+    wire = await Stream.open(world.edge.sip)
+    via = f"SIP/2.0/TCP {wire.host}:{wire.port}"
+    wire.send(options(world, via, extra="X-Long: " + "a" * 65_000 + "\r\n"), world.edge.sip)
+    assert (await wire.final()).status == 513
+    wire.send(options(world, via), world.edge.sip)
+    assert (await wire.final()).status == 200
+    wire.close()
+
+
+async def test_endless_header_over_tcp(world: World) -> None:
+    """More than the edge will ever read: it hangs up, and lives."""
+    wire = await Stream.open(world.edge.sip)
+    wire.send("OPTIONS sip:a@b SIP/2.0\r\nX-Long: " + "a" * 400_000, world.edge.sip)
+    with pytest.raises((asyncio.IncompleteReadError, ConnectionResetError)):
+        await wire.receive()
+    assert await well(world)
+
+
+async def test_garbage(world: World) -> None:
+    """Bytes that are no SIP are dropped and counted; the edge lives."""
+    before = world.edge.metric("core_bad_msg_hdr") + world.edge.metric("core_rcv_requests")
+    world.caller.endpoint.send(b"\x00\x01GARBAGE\r\n\r\n" * 3, world.edge.sip)
+    world.caller.endpoint.send(b"INVITE sip:a@b SIP/2.0\r\nVia: x\r\n\r\n", world.edge.sip)
+    assert await well(world)
+    assert world.edge.metric("core_bad_msg_hdr") + world.edge.metric("core_rcv_requests") > before
+
+
+async def test_scanner(world: World) -> None:
+    """A scanner's user agent gets no answer and its address is banned for a while; a carrier's address never is."""
+    scanner = Caller(await Endpoint.open("127.0.0.66"), world.edge.sip)
+    scanner.endpoint.send(options(world, scanner.via, **{"User-Agent": "friendly-scanner"}), world.edge.sip)
+    assert await scanner.endpoint.quiet(0.3)
+    scanner.endpoint.send(options(world, scanner.via), world.edge.sip)
+    assert await scanner.endpoint.quiet(0.3)
+    assert await ask(world, options(world, world.caller.via, **{"User-Agent": "friendly-scanner"})) == 200
+
+    async def heard() -> bool:
+        scanner.endpoint.send(options(world, scanner.via), world.edge.sip)
+        return not await scanner.endpoint.quiet(0.3)
+
+    await until_async(heard, 10, "the ban ends")
+    scanner.endpoint.close()
+
+
+async def test_flood(world: World) -> None:
+    """Too many requests from an unknown address: banned. As many from a trunk: all answered."""
+    limit = 3 * world.edge.config.edge.flood_per_2s  # the first time pike takes not quite two times as many
+    flooder = Caller(await Endpoint.open("127.0.0.67"), world.edge.sip)
+    before = world.edge.metric("refused_total", why="banned")
+    for n in range(limit):
+        for sender in (flooder, world.caller):
+            sender.endpoint.send(options(world, sender.via), world.edge.sip)
+        if n % 50 == 0:
+            await asyncio.sleep(0.005)
+    inbox = world.caller.endpoint.inbox
+    await until_async(lambda: inbox.qsize() == limit, 10, "the trunk is answered each time")
+    assert world.edge.metric("refused_total", why="banned") > before
+    assert flooder.endpoint.inbox.qsize() < limit
+    flooder.endpoint.close()

@@ -1,0 +1,244 @@
+"""Seats register, and are reached by media nodes where they registered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import aiohttp
+import pytest
+import redis
+
+from ops import keys, provision
+from tests.kit.redis_server import RedisServer
+from tests.kit.wait import until_async
+from tests.sip.conftest import World
+from tests.sip.edge_kit import EdgeKit, edge_config
+from tests.sip.seat_client import Seat
+from tests.sip.sip_client import Address, Endpoint, Message, digest, request, respond, unique
+from tests.sip.wires import Stream, WebSocket
+
+pytestmark = pytest.mark.real
+CALL = "019ab000-0000-7000-8000-000000000001"
+SEATS = [str(number) for number in range(1001, 1010)]
+ORIGIN = "https://console.example"
+
+
+@pytest.fixture(scope="module")
+def centre_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """The centre's Redis with two seats."""
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    with server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def edge(tmp_path_factory: pytest.TempPathFactory, centre_redis: RedisServer) -> Iterator[EdgeKit]:
+    """An edge with seats 1001 and 1002 and a WebSocket for one origin only."""
+    state: Path = tmp_path_factory.mktemp("edge")
+    config = edge_config(state, origins=(ORIGIN,), wrong_passwords=5)
+    config = replace(config, ports=replace(config.ports, redis=centre_redis.port))
+    for seat in SEATS:
+        secret = provision.ha1(seat, config.edge.realm, f"secret-{seat}")
+        redis.Redis(port=centre_redis.port).hset(keys.seat_auth("main", seat), "ha1", secret)
+    with EdgeKit(config) as kit:
+        yield kit
+
+
+def phone(endpoint: Endpoint, edge: EdgeKit, seat: str = "1001", password: str = "") -> Seat:
+    """A desk phone over UDP."""
+    return Seat(endpoint, edge.sip, edge.config.edge.realm, seat, password or f"secret-{seat}")
+
+
+def dial(world: World, seat: str, extra: str = "") -> str:
+    """m1 sends an INVITE for a seat to the edge; its Call-ID."""
+    node = world.m1.endpoint
+    via = f"SIP/2.0/UDP {node.host}:{node.port}"
+    headers = {"From": "<sip:13812345678@tierline.local>;tag=n", "To": f"<sip:{seat}@tierline.local>", "Call-ID": unique("leg")}
+    headers |= {"Contact": f"<sip:{CALL}.b1@{world.edge.sip[0]}:{world.edge.sip[1]}>", "User-Agent": f"node {node.port}"}
+    text = request("INVITE", f"sip:{seat}@tierline.local", via, headers, extra=f"X-Tierline-Call: {CALL}\r\n{extra}")
+    node.send(text, world.edge.sip)
+    return headers["Call-ID"]
+
+
+def accept(invite: Message, contact: str, via: Endpoint | Stream | WebSocket, to: Address) -> None:
+    """A seat answers."""
+    via.send(respond(invite, 200, tag="seat", extra=f"Contact: {contact}\r\n"), to)
+
+
+async def test_udp(world: World) -> None:
+    """401, then 200 with the digest; a node's INVITE reaches the phone, the answer the node; then BYE goes out by the route."""
+    seat = phone(await Endpoint.open("127.0.0.1"), world.edge)
+    assert (await seat.register()).status == 200
+    dial(world, "1001")
+    invite = await seat.endpoint.receive()  # type: ignore[attr-defined]
+    assert invite.method == "INVITE"
+    hidden = f":{world.m1.endpoint.port}".encode()
+    assert hidden not in invite.raw
+    assert b"ierline-" not in invite.raw
+    accept(invite, seat.contact, seat.endpoint, invite.source)  # type: ignore[arg-type]
+    answer = await world.m1.endpoint.final()
+    assert answer.status == 200
+    assert "n=m1" in answer.get("record-route")
+
+
+@pytest.mark.parametrize("transport", ["TCP", "TLS"])
+async def test_streams(world: World, transport: str) -> None:
+    """The same over TCP and TLS: registered, called over the connection the phone keeps, its BYE reaches the node."""
+    tls = transport == "TLS"
+    ports = world.edge.config.ports
+    where = (world.edge.sip[0], ports.tls if tls else ports.sip)
+    wire = await Stream.open(where, tls)
+    seat = Seat(wire, where, world.edge.config.edge.realm, "1002", "secret-1002")
+    seat.transport = transport
+    seat.contact = f"<sip:1002@{wire.host}:{wire.port};transport={transport.lower()}>"
+    assert (await seat.register()).status == 200
+    dial(world, "1002")
+    invite = await wire.receive()
+    assert invite.method == "INVITE"
+    accept(invite, seat.contact, wire, where)
+    answer = await world.m1.endpoint.final()
+    assert answer.status == 200
+    wire.send(bye(invite, transport, f"{wire.host}:{wire.port}"), where)
+    assert (await wire.final()).status == 200
+    assert len(world.m1.of("BYE")) == 1
+    wire.close()
+
+
+async def test_wss(world: World) -> None:
+    """A browser's phone: handshake with an allowed origin, digest, a call both ways through the socket."""
+    ports = world.edge.config.ports
+    socket = await WebSocket.open("127.0.0.1", ports.tls, ORIGIN)
+    seat = Seat(socket, world.edge.sip, world.edge.config.edge.realm, "1005", "secret-1005")
+    seat.transport = "WSS"
+    seat.contact = "<sip:1005@browser.invalid;transport=ws>"
+    assert (await seat.register()).status == 200
+    dial(world, "1005")
+    invite = await socket.receive()
+    assert invite.method == "INVITE"
+    accept(invite, seat.contact, socket, world.edge.sip)
+    answer = await world.m1.endpoint.final()
+    assert answer.status == 200
+    world.m1.endpoint.send(node_bye(world, answer), world.edge.sip)
+    got = await socket.receive()
+    assert got.method == "BYE"
+    socket.send(respond(got, 200), world.edge.sip)
+    assert (await world.m1.endpoint.final()).status == 200
+    await socket.close()
+
+
+def bye(invite: Message, transport: str, sent_by: str) -> str:
+    """The seat hangs up."""
+    routes = "".join(f"Route: {route}\r\n" for route in invite.all("record-route"))
+    headers = {"From": f"{invite.get('to')};tag=seat", "To": invite.get("from"), "Call-ID": invite.get("call-id")}
+    target = invite.get("contact").strip("<>")
+    return request("BYE", target, f"SIP/2.0/{transport} {sent_by}", headers | {"CSeq": "7 BYE"}, extra=routes)
+
+
+def node_bye(world: World, answer: Message) -> str:
+    """The node hangs up."""
+    routes = "".join(f"Route: {route}\r\n" for route in reversed(answer.all("record-route")))
+    headers = {"From": answer.get("from"), "To": answer.get("to"), "Call-ID": answer.get("call-id"), "CSeq": "2 BYE"}
+    via = f"SIP/2.0/UDP {world.m1.endpoint.host}:{world.m1.endpoint.port}"
+    return request("BYE", answer.get("contact").strip("<>"), via, headers, extra=routes)
+
+
+async def test_foreign_origin(world: World) -> None:
+    """A page of another origin cannot open the socket."""
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        await WebSocket.open("127.0.0.1", world.edge.config.ports.tls, "https://evil.example")
+    assert refused.value.status == 403
+
+
+async def test_behind_nat(world: World) -> None:
+    """A phone that tells a wrong address is called at the one it really sends from, also inside the dialog."""
+    seat = phone(await Endpoint.open("127.0.0.1"), world.edge, "1004")
+    seat.contact = "<sip:1004@10.1.2.3:5060>"
+    assert (await seat.register()).status == 200
+    dial(world, "1004")
+    invite = await seat.endpoint.final()
+    assert invite.method == "INVITE"
+    accept(invite, seat.contact, seat.endpoint, invite.source)  # type: ignore[arg-type]
+    answer = await world.m1.endpoint.final()
+    world.m1.endpoint.send(node_bye(world, answer), world.edge.sip)
+    assert (await seat.endpoint.final()).method == "BYE"
+
+
+async def test_not_registered(world: World) -> None:
+    """A seat that is not registered: 404 to the node."""
+    call = dial(world, "4711")
+    assert (await world.m1.endpoint.final(of=call)).status == 404
+
+
+async def test_unregister(world: World) -> None:
+    """Expires 0 takes the registration away."""
+    seat = phone(await Endpoint.open("127.0.0.1"), world.edge, "1003")
+    await seat.register()
+    assert (await seat.register(expires=0)).status == 200
+    call = dial(world, "1003")
+    assert (await world.m1.endpoint.final(of=call)).status == 404
+
+
+async def test_other_address_of_record(world: World) -> None:
+    """A right password for one seat does not register another: 403."""
+    seat = phone(await Endpoint.open("127.0.0.1"), world.edge)
+    assert (await seat.register(user="1002")).status == 403
+
+
+async def test_replayed_digest(world: World) -> None:
+    """The same Authorization a second time is challenged anew, not accepted."""
+    seat = phone(await Endpoint.open("127.0.0.1"), world.edge)
+    assert (await seat.register()).status == 200
+    replay = await seat.send(seat.authorization)
+    assert replay.status == 401
+    assert replay.get("www-authenticate")
+
+
+async def test_nonce_count_goes_on(world: World) -> None:
+    """A re-registration with the same nonce and the next count is accepted without a challenge."""
+    seat = phone(await Endpoint.open("127.0.0.1"), world.edge)
+    first = await seat.send()
+    uri = f"sip:{seat.realm}"
+    for count in (1, 2):
+        authorization = digest(first.get("www-authenticate"), seat.seat, seat.password, uri, count=count)
+        assert (await seat.send(authorization)).status == 200
+
+
+async def test_wrong_passwords(world: World) -> None:
+    """A wrong password gets 401 again; after five from one address nothing more, until the ban is over."""
+    endpoint = await Endpoint.open("127.0.0.77")
+    seat = phone(endpoint, world.edge, password="guess")
+    for _ in range(5):
+        assert (await seat.register()).status == 401
+    seat = phone(endpoint, world.edge)
+    assert not await alive(seat)
+    await until_async(lambda: alive(seat), 10, "the ban ends")
+
+
+async def alive(seat: Seat) -> bool:
+    """Does the edge answer an OPTIONS from the seat's address?"""
+    ids = {"From": "<sip:a@b>;tag=1", "To": "<sip:b@c>", "Call-ID": unique("o")}
+    uri, via = f"sip:{seat.edge[0]}:{seat.edge[1]}", f"SIP/2.0/UDP {seat.endpoint.host}"
+    seat.endpoint.send(request("OPTIONS", uri, via, ids), seat.edge)
+    try:
+        return (await seat.endpoint.final(0.3)).status == 200
+    except TimeoutError:
+        return False
+
+
+async def test_redis_away(world: World, centre_redis: RedisServer) -> None:
+    """While Redis is away a REGISTER gets 503 with Retry-After; afterwards it works again without a restart."""
+    seat = phone(await Endpoint.open("127.0.0.1"), world.edge)
+    challenged = await seat.send()
+    authorization = digest(challenged.get("www-authenticate"), seat.seat, seat.password, f"sip:{seat.realm}")
+    centre_redis.stop(kill=True)
+    answer = await seat.send(authorization)
+    assert answer.status == 503
+    assert answer.get("retry-after") == "5"
+    centre_redis.start()
+
+    async def registers() -> bool:
+        return (await seat.register()).status == 200
+
+    await until_async(registers, 10, "registration works again", pause=0.3)

@@ -68,10 +68,11 @@ class EdgeKit:
         words = [sys.executable, "-m", "sip.edge", "--config", str(self.file)]
         with self.log.open("ab") as out:
             self.process = subprocess.Popen(words, cwd=ROOT, stdout=out, stderr=out)
-        until(self._healthy, 20, f"the edge answers /healthz (see {self.log})")
+        until(self.healthy, 20, f"the edge answers /healthz (see {self.log})")
         return self
 
-    def _healthy(self) -> bool:
+    def healthy(self) -> bool:
+        """Does it answer? AssertionError with the end of its log if it has ended."""
         assert self.process is not None
         assert self.process.poll() is None, f"the edge ended: {self.log.read_text(errors='replace')[-3000:]}"
         try:

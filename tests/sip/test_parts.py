@@ -1,0 +1,201 @@
+"""The edge's parts that need no proxy: breaker, headers, HTTP/2, rendered files, names of hooks."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import re
+from pathlib import Path
+
+import pytest
+from tierline.routing.v1 import routing_pb2
+
+from ops.centre import Trunk
+from sip import render
+from sip.kemi import h2, headers, settings
+from sip.kemi.breaker import Breaker, Limits
+from sip.kemi.routers import PATH, Asking, Link, Router
+from tests.kit.ports import free_port
+from tests.sip.edge_kit import ROOT, edge_config
+from tests.sip.fake_router import FakeRouter, to_node
+
+KEMI = ROOT / "sip" / "kemi"
+CALL = "019ab000-0000-7000-8000-000000000001"
+
+
+def test_breaker_opens_by_ratio() -> None:
+    """Half of a window's answers failing opens it; a few among many do not."""
+    breaker = Breaker(Limits(window_ms=1000, least=4, ratio=0.5, open_ms=700))
+    for n in range(20):
+        breaker.success(n)
+    assert not any(breaker.failure(20 + n) for n in range(10))
+    other = Breaker()
+    assert [other.failure(n) for n in range(4)] == [False, False, False, True]
+    assert not other.admit(100)
+
+
+def test_breaker_probes_once() -> None:
+    """After the open time one question goes out; its failure opens again, its success closes."""
+    breaker = Breaker()
+    for n in range(4):
+        breaker.failure(n)
+    assert breaker.admit(800)
+    assert not breaker.admit(801)
+    assert breaker.failure(850)
+    assert not breaker.admit(1500)
+    assert breaker.admit(1600)
+    breaker.success(1650)
+    assert breaker.closed
+    assert breaker.admit(1651)
+    assert breaker.admit(1652)
+
+
+def test_breaker_window_forgets() -> None:
+    """Failures of an earlier window do not count."""
+    breaker = Breaker()
+    for n in range(3):
+        assert not breaker.failure(n)
+    assert not breaker.failure(1500)
+
+
+def test_late_failures_do_not_disturb() -> None:
+    """Questions asked before it opened, failing after, neither prolong nor close it."""
+    breaker = Breaker()
+    for n in range(4):
+        breaker.failure(n)
+    assert not breaker.failure(500)
+    breaker.success(600)
+    assert not breaker.closed
+    assert breaker.admit(703)
+
+
+@pytest.mark.parametrize(
+    ("value", "user"),
+    [
+        ('"A <b>" <sip:+8613812345678@x;user=phone>;tag=1', "+8613812345678"),
+        ("sip:100:secret@x", "100"),
+        ("<tel:+86-755-1234;phone-context=x>", "+86-755-1234"),
+        ("<sip:host.only>", ""),
+        ("", ""),
+        ("<<<>>>@@@", ""),
+    ],
+)
+def test_user_of(value: str, user: str) -> None:
+    """The user part of any usual address form, "" for the rest."""
+    assert headers.user_of(value) == user
+
+
+def test_call_of() -> None:
+    """Only `<uuid>.<leg>` names a call."""
+    assert headers.call_of(f"{CALL}.b12") == CALL
+    assert headers.call_of(CALL) == headers.call_of("1001") == headers.call_of(f"{CALL}.a;x") == ""
+
+
+def test_home_value() -> None:
+    """Parts are percent-encoded one by one, so that a semicolon in one splits nothing."""
+    assert headers.home_value("CN", "广东", "a;b", "") == "CN;%E5%B9%BF%E4%B8%9C;a%3Bb;"
+
+
+def test_settings_round_trip(tmp_path: Path) -> None:
+    """What the launcher writes is what the script reads."""
+    made = render.settings_of(edge_config(tmp_path, origins=("https://a",)))
+    (tmp_path / "edge.json").write_text(made.dump())
+    assert settings.load(tmp_path / "edge.json") == made
+    assert made.by_uri == {uri: node for node, uri in made.nodes.items()}
+
+
+def test_bad_trunk_address(tmp_path: Path) -> None:
+    """An address that is none is told with the trunk's name before anything starts."""
+    from dataclasses import replace
+
+    config = replace(edge_config(tmp_path), trunk=(Trunk("carrier-x", ("not-an-ip",)),))
+    with pytest.raises(render.EdgeError, match=r"carrier-x.*not-an-ip"):
+        render.address_list(config)
+
+
+def test_hooks_exist() -> None:
+    """Each name the proxy is told to call is a method of the script object (KEMI reports a wrong one only in flight)."""
+    tree = ast.parse((KEMI / "main.py").read_text())
+    (script,) = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Script"]
+    methods = {node.name for node in script.body if isinstance(node, ast.FunctionDef)}
+    named = set(re.findall(r'"(ksr_\w+)"', (KEMI / "hooks.py").read_text()))
+    named |= set(re.findall(r"ksr_\w+", (ROOT / "sip" / "kamailio.cfg").read_text()))
+    assert named | {"ksr_request_route", "child_init"} <= methods
+
+
+def test_counters_are_declared() -> None:
+    """Each counter the script adds to stands in kamailio.cfg, or Kamailio would drop it."""
+    declared = set(re.findall(r"name=(\w+);", (ROOT / "sip" / "kamailio.cfg").read_text()))
+    used = set(re.findall(r'= "(\w+_total)"', (KEMI / "account.py").read_text()))
+    assert used
+    assert used <= declared
+
+
+class Answers:
+    """What came of questions, in order."""
+
+    def __init__(self) -> None:
+        self.got: list[tuple[bytes | None, str]] = []
+
+    def warn(self, text: str) -> None: ...
+
+    def connected(self, address: str, up: bool) -> None: ...
+
+    def retry(self, asking: Asking) -> None:
+        asking.done(None, asking.why)
+
+    def done(self, reply: bytes | None, why: str) -> None:
+        self.got.append((reply, why))
+
+
+async def test_http2_against_grpc() -> None:
+    """Thousands of calls over one connection to a real gRPC server: each gets its answer, large ones too; an error its status."""
+    server = await FakeRouter(f"127.0.0.1:{free_port()}").start()
+    server.answer = to_node("m1", "sip:127.0.0.1:5200" + ";x=y" * 500)
+    host, _, port = server.address.rpartition(":")
+    answers = Answers()
+    router = Router(server.address, answers, answers.retry)
+    _, link = await asyncio.get_running_loop().create_connection(lambda: Link(router), host, int(port))
+    for batch in range(20):
+        for n in range(100):
+            question = routing_pb2.RouteCallRequest(call=f"{batch}-{n}", called="9" * 500).SerializeToString()
+            while not link.ask(Asking(question, 2**60, answers.done)):
+                await asyncio.sleep(0.001)
+        while len(answers.got) < (batch + 1) * 100:
+            await asyncio.sleep(0.001)
+    replies = {reply for reply, why in answers.got if not why}
+    assert replies == {server.answer.SerializeToString()}
+    assert len(server.asked) == len({asked.call for asked in server.asked}) == 2000
+    await server.stop()
+
+
+def test_http2_frames_in_pieces() -> None:
+    """Bytes may come one by one; padded data is unpadded; a status without a message is told by its name."""
+    connection = h2.Connection("r:1", PATH)
+    first, second = connection.request(b"q"), connection.request(b"q")
+    assert (first, second) == (1, 3)
+    stream = h2.frame(h2.HEADERS, h2.END_HEADERS, 1, b"x") + h2.frame(h2.DATA, h2.PADDED, 1, b"\x02\0\0\0\0\x03abc!!")
+    stream += h2.frame(h2.HEADERS, h2.END_HEADERS | h2.END_STREAM, 1, b"y")
+    stream += h2.frame(h2.HEADERS, h2.END_HEADERS | h2.END_STREAM, 3, b"\0\x0bgrpc-status\x0214\0\x0cgrpc-message\0")
+    events = [event for byte in stream for event in connection.feed(bytes([byte]))]
+    assert events == [h2.Reply(1, b"abc"), h2.Failed(3, "unavailable")]
+
+
+def test_http2_keeps_the_peers_window() -> None:
+    """When the peer's window is used up no more is sent, until it gives room again."""
+    connection = h2.Connection("r:1", PATH)
+    big = b"x" * 60_000
+    assert connection.request(big) is not None
+    assert connection.request(big) is None
+    connection.feed(h2.frame(h2.WINDOW_UPDATE, 0, 0, (60_000).to_bytes(4, "big")))
+    assert connection.request(big) is not None
+
+
+def test_http2_answers_pings_and_refuses_nonsense() -> None:
+    """A ping is acknowledged with its bytes; a peer that speaks something else ends the connection, not the process."""
+    connection = h2.Connection("r:1", PATH)
+    connection.outgoing.clear()
+    connection.feed(h2.frame(h2.PING, 0, 0, b"12345678"))
+    assert bytes(connection.outgoing) == h2.frame(h2.PING, h2.ACK, 0, b"12345678")
+    with pytest.raises(h2.ProtocolError):
+        connection.feed(b"HTTP/1.1 400 Bad Request\r\n\r\n")

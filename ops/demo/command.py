@@ -120,7 +120,7 @@ def summarise(verdicts: list[Verdict], heard: dict[str, Heard], audit: dict[str,
 
 def _report(verdicts: list[Verdict], heard: dict[str, Heard], audit: dict[str, Any]) -> None:
     rows = [_row(verdict, heard) for verdict in verdicts]
-    head = ("call", "result", "ended by", "queue", "agent", "waited", "talked", "caller heard", "agent heard", "shows")
+    head = ("call", "result", "ended by", "queue", "agent", "waited", "talked", "caller's words", "agent's words", "shows")
     print("\n" + "\n".join(table(head, rows)))
     for verdict in verdicts:
         for text in verdict.wrong:
@@ -135,7 +135,7 @@ def _row(verdict: Verdict, heard: dict[str, Heard]) -> tuple[str, ...]:
     if row is None:
         return (call.name, "missing", *[""] * 7, call.about)
     one = heard.get(row["id"])
-    likeness = (f"{one.caller:.2f}", f"{one.agent:.2f}") if one else ("", "")
+    likeness = (f"{one.caller:.0%}", f"{one.agent:.0%}") if one else ("", "")
     times = (f"{row['waited_ms'] / 1000:.1f} s" if row["queue"] else "", f"{row['talk_ms'] / 1000:.1f} s" if row["talk_ms"] else "")
     return (call.name, row["result"], row["side"], row["queue"], row["agent"], *times, *likeness, call.about)
 

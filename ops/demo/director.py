@@ -69,6 +69,8 @@ class Director:
 
     async def _play(self) -> None:
         """The scenes. Callers give up before anybody is ready; then all at once; at last a seat where nobody picks up."""
+        for agent in (*BILLING, NOBODY):
+            await self.agents[agent].not_ready("break")
         await self._ready(FIELD)
         gone = {call.name for call in script.OPENING.calls if call.want == script.GONE}
         opening = asyncio.create_task(self._scene(script.OPENING))
@@ -145,11 +147,22 @@ class Director:
     async def _examine(self, supervisor: Desk) -> tuple[list[Verdict], dict[str, Heard], Json]:
         """Ledger, recordings and audit, once nothing is open any more."""
         self.show.line("-- checking ledger, recordings and audit")
-        audit = await self._audit(supervisor)
-        rows = await supervisor.calls_since(self.since_ms)
+        rows = await self._rows(supervisor)
         details = {row["id"]: await supervisor.get(f"/api/calls/{row['id']}") for row in rows}
         verdicts = check.judge(script.CALLS, rows, self.results, details)
-        return verdicts, await self._listen(supervisor, verdicts), audit
+        heard, audit = await asyncio.gather(self._listen(supervisor, verdicts), self._audit(supervisor))
+        return verdicts, heard, audit
+
+    async def _rows(self, supervisor: Desk) -> list[Json]:
+        """The ledger's rows, once all calls of the script are over and conversations have their recording, or SETTLED_S."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + SETTLED_S
+        while True:
+            rows = await supervisor.calls_since(self.since_ms)
+            over = [row for row in rows if row["result"] and (row["result"] != script.ANSWERED or row["recording"])]
+            if len(over) >= len(script.CALLS) or loop.time() > end:
+                return rows
+            await asyncio.sleep(0.5)
 
     async def _audit(self, supervisor: Desk) -> Json:
         """The console judges a call some seconds after its last fact."""
@@ -157,7 +170,7 @@ class Director:
         end = loop.time() + SETTLED_S
         while True:
             audit = await supervisor.get("/api/audit", **{"from": self.since_ms})
-            if (audit["calls"] >= len(script.CALLS) and not audit["open"]) or loop.time() > end:
+            if not audit["open"] or loop.time() > end:
                 return audit
             await asyncio.sleep(1)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 from pathlib import Path
 
@@ -52,10 +51,10 @@ def _run(*words: str) -> None:
 
 
 def caller(folder: Path, calling: str) -> Path:
-    """What the caller with this number says: a line, and the number's last digits."""
-    own = int(hashlib.sha256(calling.encode()).hexdigest(), 16)
+    """What the caller with this number says; no two end digits share line and voice."""
+    own = int(calling[-2:])
     path = folder / f"caller-{calling}.wav"
-    say(f"{' '.join(calling[-4:])},{LINES[own % len(LINES)]}", own % 60 + 30, path)
+    say(LINES[own % len(LINES)], 15 + own // len(LINES) * 14 % 80, path)
     return path
 
 

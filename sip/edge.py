@@ -11,17 +11,21 @@ import signal
 import site
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from ops import log
 from ops.centre import CentreConfig
+from ops.clock import SystemClock
 from ops.config import ConfigError, load
-from sip.render import HERE, EdgeError, write
+from sip.render import HERE, EdgeError, folder_of, write
 
 logger = logging.getLogger(__name__)
 MODULES = ("/usr/lib/*/kamailio/modules", "/usr/lib64/kamailio/modules", "/usr/lib/kamailio/modules")
 SHARED_MB = "512"  # address space, not memory: pages count when used. 128 KB a TCP connection, some KB a transaction
 PRIVATE_MB = "16"
+GONE_MS = 3000
+CLOCK = SystemClock()
 
 
 def main() -> None:
@@ -87,22 +91,36 @@ def check_python() -> None:
 
 
 def clean_up(config: CentreConfig) -> list[int]:
-    """Kill what an earlier edge of this very state folder left on the ports; their pids.
+    """Kill what an earlier edge of this very state folder left on the ports and wait until it is gone; its pids.
 
-    Children die with the main process (prctl in child_init); this is for those that a kill -9 caught before that.
+    Children die with the main process (prctl in child_init); this is for those that a kill -9 caught before that. Raises
+    EdgeError if they do not go.
     """
-    mark = str(pid_file(Path(config.state).absolute() / "edge")).encode()
-    found = []
+    pid = pid_file(folder_of(config))
+    left = leftovers(pid)
+    for process in left:
+        os.kill(process, signal.SIGKILL)
+    end = CLOCK.mono_ms() + GONE_MS
+    while leftovers(pid):
+        if CLOCK.mono_ms() > end:
+            raise EdgeError(f"processes {left} of an earlier edge do not end; they hold the ports")
+        time.sleep(0.02)
+    pid.unlink(missing_ok=True)  # or Kamailio takes whoever has that pid now for itself, and ends
+    return left
+
+
+def leftovers(pid: Path) -> list[int]:
+    """Processes with this pid file in their command line, but this one."""
+    mark, found = str(pid).encode(), []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
         try:
             words = (entry / "cmdline").read_bytes().split(b"\0")
-            if mark in words:
-                os.kill(int(entry.name), signal.SIGKILL)
-                found.append(int(entry.name))
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue  # it ended meanwhile, or it is somebody else's
+        if mark in words:
+            found.append(int(entry.name))
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 ENV = "TIERLINE_EDGE"  # the environment variable that holds the path of the JSON file
 
@@ -42,5 +43,6 @@ class Settings:
 
 def load(path: Path) -> Settings:
     """The settings in `path`. Raises OSError, ValueError, TypeError: without them the proxy must not start."""
-    data = json.loads(path.read_text(encoding="utf-8"))
-    return Settings(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
+    data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    fields: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
+    return Settings(**fields)

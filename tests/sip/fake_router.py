@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import grpc
 from tierline.common.v1 import common_pb2
@@ -30,6 +31,7 @@ class FakeRouter(routing_pb2_grpc.RoutingServicer):
         self.address = address
         self.answer = routing_pb2.RouteCallReply()
         self.delay: float | None = 0.0
+        self.error: grpc.StatusCode | None = None
         self.asked: list[routing_pb2.RouteCallRequest] = []
         self._server: grpc.aio.Server | None = None
 
@@ -47,9 +49,13 @@ class FakeRouter(routing_pb2_grpc.RoutingServicer):
             await self._server.stop(0)
             self._server = None
 
-    async def RouteCall(  # type: ignore[override]
-        self, request: routing_pb2.RouteCallRequest, context: object
-    ) -> routing_pb2.RouteCallReply:
+    async def RouteCall(self, request: routing_pb2.RouteCallRequest, context: Any) -> routing_pb2.RouteCallReply:
         self.asked.append(request)
         await asyncio.sleep(3600 if self.delay is None else self.delay)
+        if self.error is not None:
+            await context.abort(self.error, "as told")
         return self.answer
+
+    async def Session(self, request_iterator: Any, context: Any) -> AsyncIterator[routing_pb2.ToMedia]:
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "no media here")
+        yield routing_pb2.ToMedia()

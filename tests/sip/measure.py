@@ -52,9 +52,10 @@ async def run(kit: EdgeKit, rate: int, seconds: int) -> dict[str, object]:
     router = await FakeRouter(config.routers[0]).start()
     router.answer = to_node("m1", config.media_uris["m1"])
     seat_port = free_port()
-    seat = Seat(await Endpoint.open("127.0.0.1", seat_port), kit.sip, config.edge.realm, "1001", "secret")
+    phone = await Endpoint.open("127.0.0.1", seat_port)
+    seat = Seat(phone, kit.sip, config.edge.realm, "1001", "secret")
     assert (await seat.register()).status == 200
-    seat.endpoint.close()
+    phone.close()
     data = Path(tempfile.mkdtemp(prefix="sipp-"))
     (data / "edge.csv").write_text(f"SEQUENTIAL\n{kit.sip[0]}:{kit.sip[1]}\n")
     (data / "call.csv").write_text(f"SEQUENTIAL\n{CALL}\n")

@@ -210,10 +210,14 @@ class Caller:
         self.send(dialog, "BYE")
 
 
+def md5(text: str) -> str:
+    """In hex."""
+    return hashlib.md5(text.encode()).hexdigest()
+
+
 def digest(challenge: str, user: str, password: str, uri: str, method: str = "REGISTER", count: int = 1) -> str:
     """The Authorization value for a challenge (RFC 2617, MD5, qop auth)."""
     fields = dict(re.findall(r'(\w+)="?([^",]+)"?', challenge))
-    md5 = lambda text: hashlib.md5(text.encode()).hexdigest()  # noqa: E731
     secret, request_hash = md5(f"{user}:{fields['realm']}:{password}"), md5(f"{method}:{uri}")
     nonce, nc = fields["nonce"], f"{count:08x}"
     response = md5(f"{secret}:{nonce}:{nc}:cn:auth:{request_hash}")

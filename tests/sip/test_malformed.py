@@ -61,7 +61,7 @@ async def well(world: World) -> bool:
 async def test_refused(world: World, change: dict[str, str], status: int) -> None:
     """Each of these has its own answer."""
     strange = Caller(await Endpoint.open(STRANGER), world.edge.sip)
-    strange.endpoint.send(options(world, strange.via, **change), world.edge.sip)  # type: ignore[arg-type]
+    strange.endpoint.send(options(world, strange.via, **change), world.edge.sip)
     assert (await strange.endpoint.final()).status == status
     strange.endpoint.close()
     assert await well(world)

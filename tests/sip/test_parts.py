@@ -7,6 +7,7 @@ import asyncio
 import re
 from pathlib import Path
 
+import grpc
 import pytest
 from tierline.routing.v1 import routing_pb2
 
@@ -16,6 +17,7 @@ from sip.kemi import h2, headers, settings
 from sip.kemi.breaker import Breaker, Limits
 from sip.kemi.routers import PATH, Asking, Link, Router
 from tests.kit.ports import free_port
+from tests.kit.wait import until_async
 from tests.sip.edge_kit import ROOT, edge_config
 from tests.sip.fake_router import FakeRouter, to_node
 
@@ -165,6 +167,12 @@ async def test_http2_against_grpc() -> None:
             await asyncio.sleep(0.001)
     replies = {reply for reply, why in answers.got if not why}
     assert replies == {server.answer.SerializeToString()}
+    for status in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INVALID_ARGUMENT):
+        server.error = status
+        assert link.ask(Asking(b"", 2**60, answers.done))
+        await until_async(lambda: answers.got[-1][0] is None, 2, "the error came")
+        assert answers.got.pop() == (None, status.name.lower())
+    server.asked = server.asked[:-2]
     assert len(server.asked) == len({asked.call for asked in server.asked}) == 2000
     await server.stop()
 

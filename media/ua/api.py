@@ -153,7 +153,10 @@ class Invite:
 
 @dataclass(frozen=True, slots=True)
 class Hangup:
-    """End the leg in whatever state: reject 480, CANCEL or BYE. `reason`: value of a Reason header."""
+    """End the leg in whatever state: reject 480, CANCEL or BYE. `reason`: value of a Reason header.
+
+    Ended follows at once (a BYE still under way is the endpoint's business); for an unanswered INVITE of ours Failed 487 when it ends.
+    """
 
     leg: Leg
     reason: str = ""

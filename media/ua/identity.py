@@ -23,7 +23,7 @@ def called(request: Request) -> str:
 def calling(request: Request) -> str:
     """User of P-Asserted-Identity, else of From, in plain text; "" if withheld (Privacy, anonymous)."""
     try:
-        if {"id", "user"} & set(request.get("privacy").lower().replace(" ", "").split(";")):
+        if "privacy" in request.index and {"id", "user"} & set(request.get("privacy").lower().replace(" ", "").split(";")):
             return ""
         for value in [*request.elements("p-asserted-identity"), request.get("from")]:
             uri = name_addr(value).parsed

@@ -21,6 +21,7 @@ from ops.ids import CallId, LegId
 class Incoming(Usage):
     """One incoming INVITE and the dialog it makes. Raises SipError from a request that cannot make a dialog."""
 
+    __slots__ = ("agreed", "cseq", "invite_key", "late", "record_routes", "reliable", "server", "session_lines", "tag")
     TABLE = INCOMING
 
     def __init__(self, context: Context, now: int, request: Request, server: Server) -> None:

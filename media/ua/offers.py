@@ -25,6 +25,8 @@ GLARE_TRIES = 4
 class Offers:
     """Whose offer is open in a dialog, and what answers it."""
 
+    __slots__ = ("_late", "_open", "_quiet", "_retry", "_sdp", "_tries", "talk", "usage")
+
     def __init__(self, usage: Usage) -> None:
         self.usage = usage
         self.talk = Talk.STABLE

@@ -25,6 +25,10 @@ TRIES = 5  # repeats of an INVITE for credentials or a longer session interval
 class Outgoing(Usage):
     """One outgoing INVITE and the dialogs it makes. Raises SipError for a target or route that cannot be sent to."""
 
+    __slots__ = (
+        "acks", "auth", "call_id", "client", "command", "early", "early_sdp", "hop", "limit", "reason", "seconds", "seq", "tag",
+        "tried", "tries", "verdict",
+    )  # fmt: skip
     TABLE = OUTGOING
 
     def __init__(self, context: Context, now: int, command: api.Invite) -> None:

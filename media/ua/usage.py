@@ -38,6 +38,10 @@ def reason_line(reason: str) -> list[str]:
 class Usage:
     """One leg. `step` runs the table of the subclass; its acts do the work."""
 
+    __slots__ = (
+        "_session_timer", "contact", "context", "credentials", "dialog", "dialogs", "leg", "local_sdp", "offers", "peer_allows",
+        "session", "state", "waiting",
+    )  # fmt: skip
     TABLE: ClassVar[Table[Is, Ev, Act]]
     ACTS: ClassVar[Acts] = {}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -29,17 +30,20 @@ async def measure(kind: str, rate: int, calls: int, transport: str = "u1") -> di
             Server(endpoint).keep = False
         else:
             Bridge(endpoint, f"sip:seat@127.0.0.1:{seat.port}")
-        before, began = time.process_time(), time.monotonic()
+        before, began = os.times(), time.monotonic()
         text = f"127.0.0.1:{endpoint.address[1]} -r {rate} -m {calls} -l 100000 -t {transport} -s 100"
         status = await (await sipp.start(folder, "builtin:uac", text)).done(calls / rate + 60)
-        spent = time.process_time() - before
+        after = os.times()
         if seat is not None:
             await seat.stop()
+    user, system = after.user - before.user, after.system - before.system
     count = endpoint.core.count
     await endpoint.close()
     return {
         "kind": kind, "calls": calls, "rate": round(calls / (time.monotonic() - began)), "sipp_status": status,
-        "cpu_ms_per_call": round(spent * 1000 / calls, 3), "retransmitted": count.retransmitted, "repeated": count.repeated,
+        "cpu_ms_per_call": round((user + system) * 1000 / calls, 3),
+        "user_ms": round(user * 1000 / calls, 3), "system_ms": round(system * 1000 / calls, 3),
+        "retransmitted": count.retransmitted, "repeated": count.repeated,
     }  # fmt: skip
 
 

@@ -50,7 +50,7 @@ class App:
         self.routers = Routers(config.routers, tenant, self.metrics)
         self.reader = Reader(self.redis, database, tenant, f"{os.uname().nodename}:{os.getpid()}", self.clock, self.metrics)
         self.hub = Hub(config, self.routers, self.clock, lambda: self.reader.smooth)
-        self.reader.feed = self.hub.feed
+        self.reader.feed, self.reader.stored = self.hub.feed, self.hub.stored
         sessions = Sessions(config, People(database, tenant), self.clock, passwords)
         self.ctx = Context(config, self.clock, self.metrics, database, Queries(database, tenant), sessions, self.routers, self.hub)
         self.failed = asyncio.Event()  # a task ended by an error: half a console is worse than a restart

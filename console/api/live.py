@@ -94,7 +94,8 @@ def _news(ctx: Context, watcher: Watcher, full: bool) -> list[Json]:
 
 async def hang_up(app: web.Application) -> None:
     """At the end of the process: tell the pages to come back."""
-    for socket in list(app[SOCKETS]):
+    sockets: set[web.WebSocketResponse] = app[SOCKETS]
+    for socket in tuple(sockets):
         await socket.close(code=WSCloseCode.GOING_AWAY, message=b"restart")
 
 

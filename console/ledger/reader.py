@@ -78,6 +78,7 @@ class Reader:
         self.stream = keys.facts(tenant)
         self.store = Store(database, self.stream, holder)
         self.feed: Feed = lambda _: None
+        self.stored: Callable[[], None] = lambda: None  # called after a commit (as an onlooker: some time after facts came)
         self.smooth = False  # facts reach `feed` as they are written: nothing is away, nothing is behind
         self.stopping = False  # redis-py loses a cancellation now and then, so the end is a flag as well
         self._thread = ThreadPoolExecutor(1, "ledger")
@@ -179,6 +180,7 @@ class Reader:
             self.metrics.facts[fact.kind] += 1
         hand.start, hand.batch = hand.seen, Batch("")
         self._committed_ms = self.clock.mono_ms()
+        self.stored()
 
     def _store_batch(self, start: str, batch: Batch) -> None:
         """In the writer's thread. Data that the database refuses must not stop the ledger: then fact by fact."""
@@ -225,6 +227,9 @@ class Reader:
             entries = await self._read(hand.seen, self.pace.block)
             hand.batch = Batch("")
             self._receive(hand, entries)
+            if self._due(self._committed_ms, 2 * self.pace.commit_every):  # the other one has committed by now
+                self._committed_ms = self.clock.mono_ms()
+                self.stored()
             if self._due(self._leased_ms, self.pace.lease // 3) and await self._lease() is not None:
                 return
             await asyncio.sleep(self.pace.read_every / 1000)

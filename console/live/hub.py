@@ -7,6 +7,7 @@ away, far behind, just started) the hub asks for everything once a second instea
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ log = logging.getLogger(__name__)
 TICK_S = 0.1  # at most one question a tick
 POLL_MS = 1000  # everything is asked for so often while facts do not come
 RESYNC_MS = 30_000  # and so often anyway, while a supervisor watches
-_CALLS = frozenset(["call_started", "call_ended", "edge_outcome", "bridged", "recorded", "recording_failed"])
+PROBE_MS = 3000  # the router is asked something at least so often while anybody watches, to see whether it is there
 
 
 @dataclass(eq=False, slots=True)
@@ -34,6 +35,7 @@ class Watcher:
     queues: bool = False
     calls: bool = False
     router: bool = False  # the router went or came
+    greeted: bool = False  # has had the whole board
 
     def touch(self, agents: Iterable[str], queues: bool = False) -> None:
         """Mark what changed, as far as this browser may see it."""
@@ -60,7 +62,8 @@ class Hub:
         self._dirty: set[str] = set()
         self._queues_dirty = False
         self._all = False
-        self._asked_all_ms = 0
+        self._probe = False
+        self._asked_ms = self._asked_all_ms = 0
         self._skew_ms = 0  # router's clock less ours
         self._router_was = True
         self._work = asyncio.Event()
@@ -72,12 +75,14 @@ class Hub:
             return
         self._dirty.update([fact.agent for fact in facts if fact.agent])
         self._queues_dirty |= any(fact.source.startswith("router") for fact in facts)
-        if any(fact.kind in _CALLS for fact in facts):
-            for watcher in self.watchers:
-                if not watcher.agent:
-                    watcher.calls = True
-                    watcher.wake.set()
         self._work.set()
+
+    def stored(self) -> None:
+        """The ledger has news: call lists may be read again."""
+        for watcher in self.watchers:
+            if not watcher.agent:
+                watcher.calls = True
+                watcher.wake.set()
 
     def learn(self, view: Json) -> None:
         """A verb's answer: at once on every page, without waiting for its fact."""
@@ -119,33 +124,34 @@ class Hub:
     async def run(self) -> None:
         """Ask and push until cancelled."""
         while True:
-            try:
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(POLL_MS / 1000):
                     await self._work.wait()
-            except TimeoutError:
-                self._overdue()
             self._work.clear()
             if self.watchers:
+                self._overdue()
                 await self._refresh()
                 await asyncio.sleep(TICK_S)
 
+    @property
+    def _supervised(self) -> bool:
+        return any(not watcher.agent for watcher in self.watchers)
+
     def _overdue(self) -> None:
-        supervised = any(not watcher.agent for watcher in self.watchers)
-        age = self.clock.mono_ms() - self._asked_all_ms
-        if not self.smooth() or not self.routers.up:
-            self._all |= supervised
+        """What must be asked for without a fact: everything while facts do not come, now and then anyway; a sign of life."""
+        now = self.clock.mono_ms()
+        blind = (not self.smooth() or not self.routers.up) and now - self._asked_ms >= POLL_MS
+        self._all |= blind or now - self._asked_all_ms >= RESYNC_MS
+        if blind:
             self._dirty |= {watcher.agent for watcher in self.watchers if watcher.agent}
-        elif supervised and age >= RESYNC_MS:
-            self._all = True
+        self._probe = now - self._asked_ms >= PROBE_MS
 
     async def _refresh(self) -> None:
         """One question for all that changed since the last."""
-        if self.clock.mono_ms() - self._asked_all_ms >= RESYNC_MS:
-            self._overdue()
-        supervised = any(not watcher.agent for watcher in self.watchers)
+        supervised = self._supervised
         everything = self._all and supervised
         dirty = self._dirty if supervised else self._dirty & {watcher.agent for watcher in self.watchers}
-        needed = everything or dirty or (self._queues_dirty and supervised)
+        needed = everything or dirty or self._probe or (self._queues_dirty and supervised)
         self._all, self._queues_dirty, self._dirty = False, False, set()
         if not needed:
             return
@@ -158,13 +164,12 @@ class Hub:
         self._tell_router()
 
     async def _ask(self, everything: bool, dirty: set[str]) -> None:
+        self._asked_ms = self.clock.mono_ms()
         try:
             board = await self.routers.board([] if everything else sorted(dirty) or [self._anyone])
         except UnknownAgent:
             board = await self.routers.board()
         self._skew_ms = board.now_ms - self.clock.now_ms() if board.now_ms else 0
-        if everything:
-            self._asked_all_ms = self.clock.mono_ms()
         for queue in board.queues:
             row = queue_json(queue)
             if self.queues.get(queue.queue) != row:
@@ -172,6 +177,16 @@ class Hub:
                 self._touch((), queues=True)
         for view in board.agents:
             self._keep_agent(agent_json(view, self.names))
+        if everything:
+            self._asked_all_ms = self._asked_ms
+            self._greet()
+
+    def _greet(self) -> None:
+        """Supervisors that came since the last full answer get the whole board, whether it changed or not."""
+        for watcher in self.watchers:
+            if not watcher.agent and not watcher.greeted:
+                watcher.greeted = True
+                watcher.touch(self.agents, queues=True)
 
     def _keep_agent(self, row: Json) -> None:
         known = self.agents.get(row["agent"])

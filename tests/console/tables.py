@@ -11,7 +11,7 @@ from console.ledger.database import Database
 from console.ledger.models import AgentStateRow, CallRow, FactRow, MenuStepRow, RecordingRow, SegmentRow, table
 
 FOLDED: tuple[type[SQLModel], ...] = (CallRow, SegmentRow, MenuStepRow, RecordingRow, AgentStateRow)
-ALL = (FactRow, *FOLDED)
+ALL: tuple[type[SQLModel], ...] = (FactRow, *FOLDED)
 
 
 def rows(database: Database, model: type[SQLModel]) -> list[dict[str, Any]]:

@@ -1,0 +1,43 @@
+"""One house for the tests of a file, with nobody at work at the start of each; a media node and a Chromium each."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import grpc
+import pytest
+from playwright.async_api import Browser
+from tierline.agents.v1 import agents_pb2 as pb
+from tierline.agents.v1.agents_pb2_grpc import AgentsStub
+
+from tests.browser.house import House
+from tests.browser.node import Node
+from tests.browser.pages import chromium
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with House(tmp_path_factory.mktemp("house")) as made:
+        yield made
+
+
+@pytest.fixture
+def house(built: House) -> House:
+    with grpc.insecure_channel(built.config.routers[0]) as channel:
+        stub = AgentsStub(channel)
+        for agent in stub.GetBoard(pb.BoardRequest(tenant="main"), timeout=10, wait_for_ready=True).agents:
+            stub.Logout(pb.AgentRequest(tenant="main", agent=agent.agent), timeout=10)
+    return built
+
+
+@pytest.fixture
+async def node(house: House) -> AsyncIterator[Node]:
+    made = await Node(house.config.routers[0]).start()
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with chromium() as made:
+        yield made

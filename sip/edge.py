@@ -14,6 +14,8 @@ import sys
 import time
 from pathlib import Path
 
+import redis
+
 from ops import log
 from ops.centre import CentreConfig
 from ops.clock import SystemClock
@@ -59,7 +61,20 @@ def command(config: CentreConfig) -> tuple[list[str], dict[str, str]]:
     # -x fm -X fm: the default allocator took 64 % of the workers' CPU.
     words = [kamailio, "-DD", "-E", "-f", str(HERE / "kamailio.cfg"), "-P", str(pid_file(rendered.folder))]
     words += ["-x", "fm", "-X", "fm", "-m", SHARED_MB, "-M", PRIVATE_MB]
+    if redis_there(config.redis_url):
+        words += ["-A", "LOCATION_KEPT"]
+    else:
+        logger.warning("redis away at start: registrations of this run are kept in memory only and end with it")
     return words, {**os.environ, **rendered.environment, "PYTHONPATH": python_path(), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def redis_there(url: str) -> bool:
+    """Does Redis answer? Without it Kamailio's location table cannot be opened there, and it would not start at all."""
+    try:
+        with redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1) as client:
+            return bool(client.ping())
+    except redis.RedisError:
+        return False
 
 
 def pid_file(folder: Path) -> Path:

@@ -94,6 +94,7 @@ def environment(config: CentreConfig, folder: Path, secret: str) -> dict[str, st
     redis = urlsplit(config.redis_url)
     database = redis.path.lstrip("/") or "0"
     password = f";pass={redis.password}" if redis.password else ""
+    login = f":{redis.password}@" if redis.password else ""
     values: dict[str, object] = {
         "EDGE_ADDRESS": config.edge.address,
         "EDGE_SIP": config.ports.sip,
@@ -104,6 +105,7 @@ def environment(config: CentreConfig, folder: Path, secret: str) -> dict[str, st
         "EDGE_FOLDER": folder,
         "EDGE_SCRIPT": HERE / "kemi" / "main.py",
         "EDGE_REDIS": f"addr={redis.hostname};port={redis.port or 6379};db={database}{password}",
+        "EDGE_LOCATION": f"redis://{login}{redis.hostname}:{redis.port or 6379}/{database}",
         "EDGE_SECRET": secret,
         "EDGE_FLOOD": config.edge.flood_per_2s,
         "EDGE_BAN": config.edge.ban_s,

@@ -13,7 +13,7 @@ import redis
 from ops import keys, provision
 from tests.kit.redis_server import RedisServer
 from tests.kit.wait import until_async
-from tests.sip.conftest import World
+from tests.sip.conftest import World, build
 from tests.sip.edge_kit import EdgeKit, edge_config
 from tests.sip.seat_client import Seat
 from tests.sip.sip_client import Address, Endpoint, Message, digest, request, respond, unique
@@ -225,6 +225,22 @@ async def alive(seat: Seat) -> bool:
         return (await seat.endpoint.final(0.3)).status == 200
     except TimeoutError:
         return False
+
+
+async def test_registered_over_a_restart(tmp_path: Path) -> None:
+    """kill -9 of the edge: a phone that registered before is reached after, without a new registration."""
+    config = edge_config(tmp_path)
+    with RedisServer(tmp_path / "redis", config.ports.redis) as server, EdgeKit(config) as kit:
+        secret = provision.ha1("1001", config.edge.realm, "secret-1001")
+        redis.Redis(port=server.port).hset(keys.seat_auth("main", "1001"), "ha1", secret)
+        world = await build(kit)
+        seat = phone(await Endpoint.open("127.0.0.1"), kit)
+        assert (await seat.register()).status == 200
+        kit.kill()
+        kit.start()
+        dial(world, "1001")
+        assert (await seat.endpoint.final()).method == "INVITE"
+        await world.router.stop()
 
 
 async def test_redis_away(world: World, centre_redis: RedisServer) -> None:

@@ -12,6 +12,8 @@ from __future__ import annotations
 SPAN = 10_000_000_000_000  # ms; beyond any time stamp until the year 2286
 TOP_PRIORITY = 99
 NO_ANSWER_REASON = {"REASON_NO_ANSWER": "no_answer", "REASON_EXPIRED": "no_answer", "REASON_BUSY": "busy"}
+UNREACHABLE = "unreachable"
+SEAT_REASONS = frozenset({*NO_ANSWER_REASON.values(), UNREACHABLE})  # not ready by us, not by the agent
 
 
 def call_score(priority: int, entered_ms: int) -> int:
@@ -26,4 +28,4 @@ def agent_score(level: int, idle_since_ms: int) -> int:
 
 def not_ready_reason(reason: str) -> str:
     """Why an agent is set not ready after an offer failed for `reason` (name of common.v1.Reason)."""
-    return NO_ANSWER_REASON.get(reason, "unreachable")
+    return NO_ANSWER_REASON.get(reason, UNREACHABLE)

@@ -108,8 +108,9 @@ class RedisStore:
 
     async def _watch(self, wire: Wire) -> None:
         while not wire.lost.is_set():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(wire.lost.wait(), WATCH_S)
+            with contextlib.suppress(TimeoutError):  # not wait_for: Python 3.11's loses a cancel that comes with the result
+                async with asyncio.timeout(WATCH_S):
+                    await wire.lost.wait()
             if wire.stalled():
                 wire.abort()
         raise StoreAway("connection lost")

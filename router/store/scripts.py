@@ -16,7 +16,7 @@ from pathlib import Path
 from router.core.agent import AGENT
 from router.core.call import CALL
 from router.core.commands import Times
-from router.core.match import NO_ANSWER_REASON, SPAN
+from router.core.match import NO_ANSWER_REASON, SEAT_REASONS, SPAN, UNREACHABLE
 from router.store.rows import VIEW_AGENT, VIEW_CALL
 
 FOLDER = Path(__file__).parent / "lua"
@@ -51,6 +51,8 @@ def tables(times: Times) -> str:
         "TIMES": asdict(times),
         "SPAN": SPAN,
         "SEAT_REASON": NO_ANSWER_REASON,
+        "UNREACHABLE": UNREACHABLE,
+        "OURS": dict.fromkeys(sorted(SEAT_REASONS), 1),
         "VIEW_AGENT": VIEW_AGENT,
         "VIEW_CALL": VIEW_CALL,
     }

@@ -27,6 +27,7 @@ elseif what == 'ring' then
 elseif c.state == 'talking' and c.agent == agent then
   R.refresh(c, e)
 else
-  R.force_talk(c, e, offer, agent, since)
+  if LIVE[c.state] then R.refresh(c, e) else R.fill(c, e) end
+  R.force_talk(c, offer, agent, since)
 end
 return R.done()

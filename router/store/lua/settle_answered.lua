@@ -9,7 +9,7 @@ local late = c.last_offer == offer and (c.state == 'waiting' or c.state == 'offe
 if not late and not (c.state == 'offered' and c.offer == offer) then return R.refuse('OFFER', offer) end
 c.ver = version
 if late then
-  R.force_talk(c, nil, offer, c.last_agent, answered)
+  R.force_talk(c, offer, c.last_agent, answered)
 else
   R.bridge(c, R.agent_load(c.agent), offer, answered, 'answered')
 end

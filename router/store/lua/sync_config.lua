@@ -30,7 +30,10 @@ for skill, queues in pairs(skills) do redis.call('HSET', P .. 'skills', skill, q
 for id in pairs(now_there) do redis.call('SADD', P .. 'queues', id) end
 for n = 7 + count * 5, #ARGV - 1, 2 do redis.call('HSET', P .. 'black', ARGV[n], ARGV[n + 1]) end
 redis.call('HSET', P .. 'config', 'generation', generation, 'digest', digest)
-for skill in pairs(skills) do
+local order = {}
+for skill in pairs(skills) do order[#order + 1] = skill end
+table.sort(order)
+for _, skill in ipairs(order) do
   local a = R.first_free(skill)
   while a do
     R.line_out(a)

@@ -27,7 +27,7 @@ function R.agent_to(a, state, reason)
   local previous = a.state
   if a.seat == '' and (state == 'ready' or state == 'not_ready') then state = 'logged_out' end
   if a.lined then R.line_out(a) end
-  if previous == 'after_call' then
+  if previous == 'after_call' and state ~= previous then
     redis.call('ZREM', DUE, 'a:' .. a.id)
     a['until'] = 0
   end

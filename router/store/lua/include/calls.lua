@@ -77,7 +77,7 @@ function R.close_offer(c, event, why, tell)
   if tell then R.emit(c.node, 'withdraw', c.id, c.offer, why) end
   c.last_offer, c.last_agent, c.offer, c.agent, c.expires = c.offer, c.agent, '', '', 0
   if event and a and a.call == c.id and a.state == 'offered' then
-    R.agent_event(a, event, event == 'failed' and (SEAT_REASON[why] or 'unreachable') or nil)
+    R.agent_event(a, event, event == 'failed' and (SEAT_REASON[why] or UNREACHABLE) or nil)
   end
 end
 
@@ -134,8 +134,9 @@ end
 -- All calls of a node, or only those that its session `session` has not spoken of. The waiting ones first, so that agents who
 -- become free of the others are not offered calls that are lost as well.
 function R.lose_calls(node, session)
-  local later = {}
-  for _, id in ipairs(redis.call('SMEMBERS', P .. 'calls:' .. node)) do
+  local held, later = redis.call('SMEMBERS', P .. 'calls:' .. node), {}
+  table.sort(held)
+  for _, id in ipairs(held) do
     local c = R.call_load(id)
     if not c or not LIVE[c.state] or c.node ~= node then
       redis.call('SREM', P .. 'calls:' .. node, id)

@@ -44,8 +44,9 @@ end
 
 -- The node rings `agent` for the call. The fact is written again under the id that the offer's own id names.
 function R.force_ring(c, e, q, offer, agent)
-  local a = R.agent_load(agent) or R.agent_new(agent, 'not_ready')
-  if c.state == 'offered' or not AGENT[a.state].ring then return R.refuse_ring(c, e, offer) end
+  local a = R.agent_load(agent)
+  if c.state == 'offered' or (a and not AGENT[a.state].ring) then return R.refuse_ring(c, e, offer) end
+  a = a or R.agent_new(agent, 'not_ready')
   local to = CALL[c.state].ring
   R.detach(c)
   R.fill(c, e)
@@ -65,10 +66,7 @@ local function wish_of(a)
   if a.seat == '' then return '' end
   if a.state == 'logged_out' then return 'logged_out' end
   if a.state ~= 'not_ready' then return a.next end
-  for _, reason in pairs(SEAT_REASON) do
-    if reason == a.reason then return '' end
-  end
-  return a.reason ~= 'unreachable' and 'not_ready:' .. a.reason or ''
+  return OURS[a.reason] and '' or 'not_ready:' .. a.reason
 end
 
 -- The agent has another call by our books: the talk wins, the other goes back to its line or is given up.
@@ -95,10 +93,9 @@ function R.bridge(c, a, offer, answered, event)
   R.agent_event(a, event)
 end
 
--- The node talks: true whatever our books say. e is nil for an answer to an offer that we had closed.
-function R.force_talk(c, e, offer, agent, answered)
+-- The node talks: true whatever our books say. The row has been filled or refreshed, but for its state.
+function R.force_talk(c, offer, agent, answered)
   if not (c.state == 'offered' and c.agent == agent) then R.detach(c, nil, 'REASON_AGENT_GONE', true, NOW, 'SIDE_SYSTEM') end
-  if e and not LIVE[c.state] then R.fill(c, e) elseif e then R.refresh(c, e) end
   local a = R.agent_load(agent) or R.agent_new(agent, 'not_ready')
   local other = (a.state == 'offered' or a.state == 'talking') and a.call ~= c.id and a.call or nil
   a.next = wish_of(a)

@@ -1,0 +1,243 @@
+"""The whole state of a centre's queues as plain data: rows, lines, timers, facts. No I/O, no clock.
+
+This is the model that the Lua scripts are held against (tests/contract/test_store.py runs both with the same messages) and
+what a simulation in virtual time runs on. The modules above it do the work: moves (agents and offers), leave (how calls go),
+enter (how calls come), verbs_* (what is asked from outside). All share one step: `begin(now, asker)` .. `done()`.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from ops.facts import Fact
+from router.core.agent import AgentState
+from router.core.call import LIVE, CallState
+from router.core.commands import From, QueueRule, Times
+from router.core.errors import ConfigMissing, UnknownAgent, UnknownQueue
+from router.core.events import ASKER, AgentSeen, CallSeen, Effect, Frame, NodeSeen, QueueSeen, ToNode
+
+
+@dataclass(slots=True)
+class Agent:
+    """An agent's row. `lined`: stands under its skills as ready."""
+
+    id: str
+    state: AgentState
+    seat: str = ""
+    reason: str = ""
+    next: str = ""
+    call: str = ""
+    offer: str = ""
+    skills: tuple[tuple[str, int], ...] = ()
+    since: int = 0
+    idle: int = 0
+    until: int = 0
+    ver: int = 0
+    lined: bool = False
+
+
+@dataclass(slots=True)
+class Call:
+    """A call's row."""
+
+    id: str
+    state: CallState = CallState.UNKNOWN
+    queue: str = ""
+    offer: str = ""
+    agent: str = ""
+    node: str = ""
+    last_offer: str = ""
+    last_agent: str = ""
+    prio: int = 0
+    entered: int = 0
+    answered: int = 0
+    ver: int = 0  # the node's
+    rv: int = 0  # ours
+    sess: int = 0
+    expires: int = 0
+    profile: bytes = b""
+    gone_at: int = 0  # forgotten then; 0 while it lives
+
+
+@dataclass(slots=True)
+class Node:
+    """A media node's row."""
+
+    id: str
+    uri: str = ""
+    epoch: int = 0
+    sess: int = 0
+    draining: bool = False
+    calls: int = 0
+    routed: int = 0
+    seen: int = 0
+    lost: bool = False
+    holder: str = ""
+
+
+class Line:
+    """Members in the order of (score, id): a sorted set as Redis has it."""
+
+    def __init__(self) -> None:
+        self._order: list[tuple[int, str]] = []
+        self._score: dict[str, int] = {}
+
+    def add(self, member: str, score: int) -> None:
+        """In, or to another place."""
+        self.remove(member)
+        self._score[member] = score
+        insort(self._order, (score, member))
+
+    def remove(self, member: str) -> bool:
+        """Out; whether it was in."""
+        score = self._score.pop(member, None)
+        if score is not None:
+            del self._order[bisect_left(self._order, (score, member))]
+        return score is not None
+
+    def first(self) -> tuple[int, str] | None:
+        """Score and id at the head."""
+        return self._order[0] if self._order else None
+
+    def rank(self, member: str) -> int | None:
+        """From 0."""
+        score = self._score.get(member)
+        return None if score is None else bisect_left(self._order, (score, member))
+
+    def upto(self, score: int) -> list[str]:
+        """All with at most this score, in order."""
+        return [member for at, member in self._order if at <= score]
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def __iter__(self) -> Iterator[tuple[int, str]]:
+        return iter(self._order)
+
+
+@dataclass
+class Desk:
+    """All rows of one tenant. `facts` grows; who reads it may cut it."""
+
+    tenant: str
+    source: str
+    times: Times
+    agents: dict[str, Agent] = field(default_factory=dict)
+    calls: dict[str, Call] = field(default_factory=dict)
+    nodes: dict[str, Node] = field(default_factory=dict)
+    queues: dict[str, QueueRule] = field(default_factory=dict)
+    closed: set[str] = field(default_factory=set)  # queues that take no new calls
+    serving: dict[str, list[str]] = field(default_factory=dict)  # skill -> queues
+    black: dict[str, int] = field(default_factory=dict)
+    generation: int = -1  # of the rules; -1: none yet
+    digest: str = ""
+    wait: dict[str, Line] = field(default_factory=dict)
+    free: dict[str, Line] = field(default_factory=dict)  # ready agents by skill
+    due: Line = field(default_factory=Line)
+    talking: dict[str, int] = field(default_factory=dict)
+    tick: int = 0
+    facts: list[Fact] = field(default_factory=list)
+    now: int = 0
+    asker: str = ""
+    effects: list[Effect] = field(default_factory=list)
+
+    def begin(self, now_ms: int, by: From | None = None) -> None:
+        """A step begins."""
+        self.now, self.asker, self.effects = now_ms, by.node if by else "", []
+
+    def done(self) -> list[Effect]:
+        """What the step is to tell."""
+        effects, self.effects = self.effects, []
+        return effects
+
+    def agent(self, agent: str) -> Agent:
+        """Raises UnknownAgent."""
+        row = self.agents.get(agent)
+        if row is None:
+            raise UnknownAgent(agent)
+        return row
+
+    def agent_or_new(self, agent: str, state: AgentState) -> Agent:
+        """An unknown one begins in `state`, without a seat."""
+        row = self.agents.get(agent)
+        if row is None:
+            row = self.agents[agent] = Agent(agent, state, since=self.now, idle=self.now)
+        return row
+
+    def call(self, call: str) -> Call | None:
+        """None if it is unknown or forgotten."""
+        row = self.calls.get(call)
+        if row is not None and 0 < row.gone_at <= self.now:
+            del self.calls[call]
+            return None
+        return row
+
+    def call_or_new(self, call: str) -> Call:
+        """A new one is in no state that lasts: the verb gives it one and keeps it."""
+        return self.call(call) or Call(call)
+
+    def queue(self, queue: str) -> QueueRule:
+        """Raises UnknownQueue, ConfigMissing."""
+        if self.generation < 0:
+            raise ConfigMissing("the store has no configuration")
+        if queue not in self.queues:
+            raise UnknownQueue(queue)
+        return self.queues[queue]
+
+    def waiting(self, queue: str) -> Line:
+        """The line of a queue."""
+        return self.wait.setdefault(queue, Line())
+
+    def ready(self, skill: str) -> Line:
+        """The ready agents of a skill."""
+        return self.free.setdefault(skill, Line())
+
+    def keep(self, c: Call) -> None:
+        """The row stays; over calls for a while."""
+        self.calls[c.id] = c
+        c.gone_at = 0 if c.state in LIVE else self.now + self.times.keep_ms
+
+    def fact(self, kind: str, id_: str, at_ms: int, body: dict[str, Any], call: str = "", agent: str = "") -> None:
+        """Write one; defaults are left out of the body."""
+        slim = {k: v for k, v in body.items() if v not in ("", 0, None, "REASON_UNSPECIFIED", "SIDE_UNSPECIFIED")}
+        self.facts.append(Fact(id_, at_ms, self.tenant, self.source, kind, slim, call, agent))
+
+    def call_fact(self, c: Call, kind: str, body: dict[str, Any], agent: str = "") -> None:
+        """A fact numbered by our version of the call."""
+        c.rv += 1
+        self.fact(kind, f"{c.id}:r:{self.now}:{c.rv}", self.now, body, c.id, agent)
+
+    def emit(self, node: str, frame: Frame) -> None:
+        """Tell a node; one without a stream is not told (it asserts its calls when it is back)."""
+        holder = ASKER
+        if node != self.asker:
+            holder = self.nodes[node].holder if node in self.nodes else ""
+            if not holder:
+                return
+        self.effects.append(ToNode(node, holder, frame))
+
+    # ---- views
+    def see_call(self, call: str) -> CallSeen | None:
+        """As the console sees it."""
+        c = self.call(call) if call else None
+        return CallSeen(c.id, c.state, c.queue, c.agent, c.prio, c.entered, c.answered, c.profile) if c else None
+
+    def see(self, a: Agent) -> AgentSeen:
+        """As the console sees it."""
+        call = self.see_call(a.call)
+        return AgentSeen(a.id, a.state, a.seat, a.reason, a.since, a.next, a.until, a.skills, a.ver, call)
+
+    def see_queue(self, queue: str) -> QueueSeen:
+        """As the console sees it."""
+        line = self.waiting(queue)
+        head = line.first()
+        oldest = self.calls[head[1]].entered if head else 0
+        ready = len(self.ready(self.queues[queue].skill))
+        return QueueSeen(queue, len(line), oldest, ready, self.talking.get(queue, 0))
+
+    def see_node(self, n: Node) -> NodeSeen:
+        """As an operator sees it."""
+        return NodeSeen(n.id, n.uri, n.epoch, n.sess, n.draining, n.calls, n.routed, n.seen, n.holder)

@@ -1,0 +1,85 @@
+"""How offers and talks end and calls go away. One source with the second half of Lua's include/calls.lua."""
+
+from __future__ import annotations
+
+from router.core import call as calls
+from router.core.agent import AgentEvent, AgentState
+from router.core.call import LIVE, CallEvent, CallState
+from router.core.desk import Call, Desk
+from router.core.events import Withdraw
+from router.core.match import not_ready_reason
+from router.core.moves import agent_event
+
+
+def close_offer(d: Desk, c: Call, event: AgentEvent | None, why: str, tell: bool) -> None:
+    """The offer is over; `event` is what that means for the agent, `why` the reason told to ledger and node."""
+    d.due.remove(f"o:{c.id}")
+    a = d.agents.get(c.agent)
+    d.call_fact(c, "offer_failed", {"queue": c.queue, "offer": c.offer, "reason": why}, c.agent)
+    if tell:
+        d.emit(c.node, Withdraw(c.id, c.offer, why))
+    c.last_offer, c.last_agent, c.offer, c.agent, c.expires = c.offer, c.agent, "", "", 0
+    if event and a and a.call == c.id and a.state is AgentState.OFFERED:
+        agent_event(d, a, event, not_ready_reason(why) if event is AgentEvent.FAILED else "")
+
+
+def release_agent(d: Desk, c: Call, ended_ms: int, side: str) -> None:
+    """The talk is over for the agent."""
+    d.talking[c.queue] = d.talking.get(c.queue, 0) - 1
+    body = {"queue": c.queue, "talk_ms": max(0, ended_ms - c.answered), "side": side}
+    d.call_fact(c, "agent_released", body, c.agent)
+    a = d.agents.get(c.agent)
+    if not a or a.call != c.id or a.state is not AgentState.TALKING:
+        return
+    rest = d.queues[c.queue].after_ms if c.queue in d.queues else 0
+    if rest == 0:
+        agent_event(d, a, AgentEvent.RELEASED)
+        return
+    agent_event(d, a, AgentEvent.ENDED)
+    a.until = d.now + rest
+    d.due.add(f"a:{a.id}", a.until)
+
+
+def leave_fact(d: Desk, c: Call, why: str) -> None:
+    """It waits no more."""
+    d.call_fact(c, "left_queue", {"queue": c.queue, "reason": why, "waited_ms": max(0, d.now - c.entered)})
+
+
+def detach(d: Desk, c: Call, why: str | None = None, offer_why: str = "", tell: bool = False) -> None:
+    """Take a live call out of a line or an offer. `why` goes to the ledger; `offer_why` (and `tell`) close an offer."""
+    left = c.state in (CallState.WAITING, CallState.OFFERED)
+    if c.state is CallState.WAITING:
+        d.waiting(c.queue).remove(c.id)
+    elif c.state is CallState.OFFERED:
+        close_offer(d, c, AgentEvent.WITHDRAWN, offer_why, tell)
+    if why is not None and left:
+        leave_fact(d, c, why)
+
+
+def over(d: Desk, c: Call, state: CallState) -> None:
+    """Into one of the states that are over."""
+    c.state = state
+    d.keep(c)
+
+
+def lose(d: Desk, c: Call) -> None:
+    """The call's node vanished: its end is ours to tell."""
+    answered = c.state is CallState.TALKING
+    talk = max(0, d.now - c.answered) if answered else 0
+    to = calls.step(c.state, CallEvent.LOSE)
+    detach(d, c, "REASON_NODE_LOST", "REASON_NODE_LOST")
+    if answered:
+        release_agent(d, c, d.now, "SIDE_SYSTEM")
+    over(d, c, to)
+    result = "RESULT_ANSWERED" if answered else "RESULT_FAILED"
+    outcome = {"result": result, "reason": "REASON_NODE_LOST", "side": "SIDE_SYSTEM"}
+    d.call_fact(c, "call_ended", {"outcome": outcome, "talk_ms": talk})
+
+
+def lose_calls(d: Desk, node: str, session: int | None = None) -> None:
+    """All calls of a node, or only those that its session has not spoken of. The waiting ones first, so that agents who become
+    free of the others are not offered calls that are lost as well."""
+    held = [c for c in d.calls.values() if c.node == node and c.state in LIVE and (session is None or c.sess != session)]
+    held.sort(key=lambda c: (c.state is not CallState.WAITING, c.id))
+    for c in held:
+        lose(d, c)

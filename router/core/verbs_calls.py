@@ -1,0 +1,135 @@
+"""What media nodes say of calls. Each verb validates, changes rows, and leaves effects and facts in the desk; see store/base.py."""
+
+from __future__ import annotations
+
+from router.core import call as calls
+from router.core.agent import AgentEvent
+from router.core.call import LIVE, CallEvent, CallState
+from router.core.commands import Assert, End, Enqueue, From
+from router.core.desk import Call, Desk
+from router.core.enter import assert_talk, bridge, enter, force_ring, force_talk, refresh, repeat_offer, with_priority
+from router.core.errors import OfferClosed, UnknownCall, UnknownQueue
+from router.core.events import Release
+from router.core.leave import close_offer, detach, over, release_agent
+from router.core.moves import place, tell_place
+
+IN_LINE = (CallState.WAITING, CallState.OFFERED)
+
+
+def enqueue(d: Desk, by: From, what: Enqueue) -> None:
+    """Into a line; a repeat gets its place anew."""
+    e = with_priority(what, d.queue(what.queue))
+    c = d.call_or_new(e.call)
+    if c.state not in (CallState.UNKNOWN, CallState.LOST) and e.version <= c.ver:
+        if c.state in IN_LINE:
+            tell_place(d, c)
+        return
+    live = c.state in LIVE
+    event = CallEvent.MOVE if live and c.queue != e.queue else CallEvent.ENQUEUE
+    to = calls.step(c.state, event)
+    if e.queue in d.closed and (event is CallEvent.MOVE or not live):
+        raise UnknownQueue(e.queue)
+    if live and to is c.state and event is CallEvent.ENQUEUE:
+        refresh(d, c, e, by)
+        tell_place(d, c)
+    else:
+        enter(d, c, e, by, to)
+
+
+def assert_(d: Desk, by: From, what: Assert) -> None:
+    """The node's truth about one call; it wins over what we hold, unless its session is not the newest."""
+    e = with_priority(what.enqueue, q := d.queue(what.enqueue.queue))
+    what = Assert(what.state, e, what.offer, what.agent, what.since_ms)
+    if by.node not in d.nodes or d.nodes[by.node].sess != by.session:
+        return
+    c = d.call_or_new(e.call)
+    if c.state is CallState.ENDED:
+        d.emit(by.node, Release(c.id, "REASON_UNSPECIFIED"))
+        return
+    if c.state is CallState.LEFT and e.version <= c.ver:
+        return
+    event = CallEvent(what.state)
+    calls.step(c.state, event)
+    if event is CallEvent.WAIT:
+        _assert_wait(d, c, e, by)
+    elif event is CallEvent.RING:
+        if c.state is CallState.OFFERED and c.offer == what.offer:
+            refresh(d, c, e, by)
+        else:
+            force_ring(d, c, what, by, q)
+    elif c.state is CallState.TALKING and c.agent == what.agent:
+        refresh(d, c, e, by)
+    else:
+        assert_talk(d, c, what, by)
+
+
+def _assert_wait(d: Desk, c: Call, e: Enqueue, by: From) -> None:
+    if c.state not in IN_LINE or c.queue != e.queue:
+        enter(d, c, e, by, calls.step(c.state, CallEvent.MOVE))
+        return
+    refresh(d, c, e, by)
+    if c.state is CallState.OFFERED:
+        repeat_offer(d, c)
+    else:
+        tell_place(d, c)
+
+
+def settle_answered(d: Desk, call: str, version: int, offer: str, answered_ms: int) -> None:
+    """Bridged. An answer to the offer that we closed last still counts: people talk."""
+    c = d.call(call)
+    if c is None:
+        raise UnknownCall(call)
+    if version <= c.ver or (c.state is CallState.TALKING and c.offer == offer):
+        return
+    late = c.last_offer == offer and c.state in IN_LINE
+    if not late and not (c.state is CallState.OFFERED and c.offer == offer):
+        raise OfferClosed(offer)
+    c.ver = version
+    if late:
+        force_talk(d, c, offer, c.last_agent, answered_ms)
+    else:
+        bridge(d, c, d.agents[c.agent], offer, answered_ms, AgentEvent.ANSWERED)
+
+
+def settle_failed(d: Desk, call: str, version: int, offer: str, reason: str) -> None:
+    """Not bridged: back to its place, the agent not ready; or the caller is gone and the agent free."""
+    c = d.call(call)
+    if c is None or version <= c.ver:
+        return
+    c.ver = version
+    if c.state is not CallState.OFFERED or c.offer != offer:
+        return
+    if reason == "REASON_CALLER_LEFT":
+        to = calls.step(c.state, CallEvent.CALLER_LEFT)
+        detach(d, c, reason, reason)
+        over(d, c, to)
+        return
+    to = calls.step(c.state, CallEvent.FAILED)
+    close_offer(d, c, AgentEvent.FAILED, reason, tell=False)
+    c.state = to
+    place(d, c)
+
+
+def cancel(d: Desk, call: str, version: int, reason: str) -> None:
+    """The caller left the line."""
+    c = d.call_or_new(call)
+    if c.state is not CallState.UNKNOWN and version <= c.ver:
+        return
+    to = calls.step(c.state, CallEvent.CANCEL)
+    c.ver = version
+    detach(d, c, reason, "REASON_CALLER_LEFT", tell=True)
+    over(d, c, to)
+
+
+def end(d: Desk, what: End) -> None:
+    """Over, in whatever state; true whenever it comes."""
+    c = d.call_or_new(what.call)
+    if c.state is CallState.ENDED:
+        return
+    to = calls.step(c.state, CallEvent.END)
+    c.ver = max(c.ver, what.version)
+    if c.state is CallState.TALKING:
+        release_agent(d, c, what.ended_ms, what.side)
+    else:
+        detach(d, c, what.reason, "REASON_CALLER_LEFT")
+    over(d, c, to)

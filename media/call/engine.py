@@ -28,12 +28,14 @@ from media.call.verbs import RUN, Lane
 from media.record.api import Job, Vault
 from media.rtp import api as rtp
 from media.ua import api as ua
+from media.ua.errors import SipError
 from ops.clock import Clock
 from ops.ids import CallId
 from ops.numbers import mask
 
 log = logging.getLogger(__name__)
 RETRY_AFTER_S = 5
+UNSAID = 500
 UNKNOWN = outcome.system(Result.RESULT_FAILED, Reason.REASON_CALLER_LEFT)
 HOLD = frozenset((State.BRIDGING, State.TALKING))
 
@@ -143,31 +145,40 @@ class Engine:
 
     # ---- one event ----------------------------------------------------------------------------------------------
     def _feed(self, live: _Live, event: on.Event) -> None:
+        if self._calls.get(live.call.id) is not live:
+            return  # what was under way for a call that had to be dropped
         try:
-            self._do(live, handle(live.call, event, self._parts.clock.now_ms()))
-        except Exception:
-            log.exception("call failed in our code", extra={"call": live.call.id, "event": type(event).__name__})
-            self._parts.meters.strange.labels(live.call.state, type(event).__name__).inc()
-            self._rescue(live)
+            commands = handle(live.call, event, self._parts.clock.now_ms())
+        except Exception:  # noqa: BLE001 - a defect of ours must cost one call, not all of them
+            self._failed(live, type(event).__name__)
+            commands = self._rescue(live)
+        for command in commands:
+            self._do(live, command)
         if live.call.done:
             self._forget(live)
 
-    def _do(self, live: _Live, commands: list[do.Command]) -> None:
-        for command in commands:
-            self._carry[type(command)](live, command)
-
-    def _rescue(self, live: _Live) -> None:
-        """End a call whose handling raised; if even that raises, let its parts go and forget it."""
+    def _do(self, live: _Live, command: do.Command) -> None:
+        """One command. What cannot be done is told, the others are done all the same."""
         try:
-            done, live.call.out = live.call.out, []
-            self._do(live, done)
-            self._do(live, handle(live.call, on.EndNow(Reason.REASON_UNSPECIFIED), self._parts.clock.now_ms()))
-        except Exception:
-            log.exception("call had to be dropped", extra={"call": live.call.id})
-            for leg in live.call.legs:
-                self._parts.phones.do(ua.Hangup(ua.Leg(live.call.id, leg)))
-            live.lane.put(do.CloseCall())
-            self._forget(live)
+            self._carry[type(command)](live, command)
+        except Exception:  # noqa: BLE001 - see _feed
+            self._failed(live, type(command).__name__)
+
+    def _failed(self, live: _Live, what: str) -> None:
+        log.exception("call failed in our code", extra={"call": live.call.id, "at": what})
+        self._parts.meters.strange.labels(live.call.state, what).inc()
+
+    def _rescue(self, live: _Live) -> list[do.Command]:
+        """What ends a call whose handling raised. If even that raises, its parts are let go and it is forgotten."""
+        call = live.call
+        done, call.out = call.out, []
+        if call.outcome is None:
+            try:
+                return [*done, *handle(call, on.EndNow(Reason.REASON_UNSPECIFIED), self._parts.clock.now_ms())]
+            except Exception:  # noqa: BLE001 - see _feed
+                self._failed(live, "rescue")
+        self._forget(live)
+        return [*done, *(do.Phone(ua.Hangup(ua.Leg(call.id, leg))) for leg in call.legs), do.CloseCall()]
 
     def _forget(self, live: _Live) -> None:
         call = live.call
@@ -183,7 +194,23 @@ class Engine:
     def _phone(self, live: _Live, command: do.Phone) -> None:
         if isinstance(command.command, ua.Invite) and live.offered_ms:
             self._parts.meters.offer_to_invite.observe((self._parts.clock.mono_ms() - live.offered_ms) / 1000)
-        self._parts.phones.do(command.command)
+        try:
+            self._parts.phones.do(command.command)
+        except SipError as error:
+            self._unsaid(live, command.command, error)
+
+    def _unsaid(self, live: _Live, command: ua.Command, error: SipError) -> None:
+        """The user agent would not do it: the leg was somewhere else already. What has to be answered is answered as lost."""
+        what, leg = type(command).__name__, command.leg.leg
+        log.warning("a phone was past that", extra={"call": live.call.id, "command": what, "why": str(error)})
+        self._parts.meters.strange.labels(live.call.state, what).inc()
+        lost: on.Event | None = None
+        if isinstance(command, ua.Invite):
+            lost = on.SeatFailed(leg, UNSAID)
+        elif isinstance(command, ua.Answer | ua.Reject):
+            lost = on.CallerGone(lost=True)
+        if lost is not None:
+            asyncio.get_running_loop().call_soon(self._feed, live, lost)
 
     def _tell(self, live: _Live, command: do.Tell) -> None:
         self._parts.router.send(command.frame)

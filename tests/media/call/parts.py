@@ -14,6 +14,7 @@ from media.call.meters import Meters
 from media.record.api import Filed, Job, NotFiled
 from media.rtp import api as rtp
 from media.ua import api as ua
+from media.ua.errors import SipError
 from ops.clock import SystemClock
 from ops.facts import Fact
 from ops.ids import CallId, LegId
@@ -28,10 +29,13 @@ class Phones:
 
     def __init__(self) -> None:
         self.told: list[ua.Command] = []
+        self.refuses: type | None = None  # kind of command that makes no sense at the moment
         self.tell: ua.Listener = lambda event: None
 
     def do(self, command: ua.Command) -> None:
         self.told.append(command)
+        if self.refuses is not None and isinstance(command, self.refuses):
+            raise SipError("not now")
 
     def listen(self, listener: ua.Listener) -> None:
         self.tell = listener

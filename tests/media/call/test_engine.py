@@ -138,6 +138,24 @@ async def test_a_defect_costs_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(made.engine) == 1
 
 
+@pytest.mark.parametrize("command", [ua.Answer, ua.Invite, ua.Hangup])
+async def test_a_command_that_the_user_agent_refuses(command: type) -> None:
+    """A phone that was somewhere else already costs that command; the call ends as it should, nothing is left."""
+    made = Set()
+    made.phones.refuses = command
+    if command is ua.Answer:
+        made.invite()
+    else:
+        await _queueing(made)
+        made.offer()
+        await _till(lambda: made.said(ua.Invite) != [], "dialled")
+        await _till(lambda: command is not ua.Invite or made.engine.states()[State.QUEUEING] == 1, "waits on, or rings")
+        made.phones.tell(ua.Ended(A, remote=True))
+        made.phones.tell(ua.Failed(B1, 487, ""))
+    await asyncio.wait_for(made.engine.empty(), 2)
+    assert made.ledger.kinds().count("call_ended") == 1
+
+
 async def test_what_a_router_is_told_anew_comes_in_the_order_of_waiting() -> None:
     """held() has the longest waiting first, whatever the order of the table."""
     made = Set()
@@ -147,6 +165,22 @@ async def test_what_a_router_is_told_anew_comes_in_the_order_of_waiting() -> Non
     made.phones.tell(ua.Ended(A, remote=True))
     await asyncio.wait_for(made.engine.empty(), 2)
     assert made.engine.held() == []
+
+
+async def test_a_call_that_cannot_even_be_ended_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the handling raises again and again the phones are hung up, the audio is freed and the call is forgotten."""
+    made = Set()
+    await _talking(made)
+
+    def broken(call: Call, event: on.Event, now: int) -> list[Command]:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr("media.call.engine.handle", broken)
+    made.audio.press(Digit(A, "5", 100))
+    assert {command.leg.leg for command in made.said(ua.Hangup)} == {"a", "b1"}
+    await asyncio.wait_for(made.engine.empty(), 2)
+    await _till(lambda: "close_call" in made.audio.done, "the audio is freed")
+    assert made.ledger.owned == set()
 
 
 async def test_drain_waits_for_those_who_talk() -> None:

@@ -155,7 +155,7 @@ class Invite:
 class Hangup:
     """End the leg in whatever state: reject 480, CANCEL or BYE. `reason`: value of a Reason header.
 
-    Ended follows at once (a BYE still under way is the endpoint's business); for an unanswered INVITE of ours Failed 487 when it ends.
+    Ended follows at once (the BYE is the endpoint's business); for an unanswered INVITE of ours Failed 487 when it ends.
     """
 
     leg: Leg

@@ -116,8 +116,9 @@ class Spoken:
         """The highest correlation of a window with any stretch of each loop."""
         cross = np.fft.irfft(np.conj(np.fft.rfft(window, self._length) * self._spectra), self._length)
         floor = self._power.max(axis=1, keepdims=True) * QUIET
-        likeness: npt.NDArray[np.float64] = cross / np.sqrt(np.maximum(self._power, floor) * (window @ window))
-        return likeness.max(axis=1)
+        likeness = cross / np.sqrt(np.maximum(self._power, floor) * (window @ window))
+        best: npt.NDArray[np.float64] = likeness.max(axis=1)
+        return best
 
 
 def listen(recording: bytes, caller: str, agent: str, spoken: Spoken) -> Heard:

@@ -7,6 +7,7 @@ import itertools
 import os
 import re
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +28,21 @@ def voice(seed: int, seconds: float = 4.0) -> Samples:
     smooth = np.convolve(noise, np.ones(6) / 6, "same")[:count]
     syllables = 0.6 + 0.4 * np.sin(2 * np.pi * (3 + seed % 3) * np.arange(count) / RATE)
     return np.clip(smooth * syllables * 9000, -30_000, 30_000).astype(np.int16)
+
+
+def likeness(heard: Samples, sound: Samples) -> float:
+    """How well the best half second of what was heard fits a sound said over and over: 0 to 1.
+
+    Windows, because a hole or a late packet elsewhere must not spoil the figure.
+    """
+    return max(windows(heard, sound), default=0.0)
+
+
+def windows(heard: Samples, sound: Samples) -> Iterator[float]:
+    """The likeness of each half second, a quarter apart."""
+    again = np.concatenate([sound, sound])
+    for at in range(0, max(1, len(heard) - RATE // 2 + 1), RATE // 4):
+        yield correlation(heard[at : at + RATE // 2], again)[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +166,8 @@ class RtpPhone(asyncio.DatagramProtocol):
         return out
 
     def likeness(self, reference: Samples, since: int = 0) -> float:
-        """How well the best stretch of a second of what was heard fits the reference, which may have been repeated: 0 to 1."""
-        twice = np.concatenate([reference, reference])
-        return max((_best(twice, sound) for sound in self.sounds(since)), default=0.0)
+        """How well what was heard since a mark fits a sound: 0 to 1."""
+        return max((likeness(sound, reference) for sound in self.sounds(since)), default=0.0)
 
     def close(self) -> None:
         """Hang up."""
@@ -170,9 +185,3 @@ def _placed(packets: list[Heard]) -> Samples:
     for place, sound in kept:
         out[place : place + len(sound)] = sound
     return out
-
-
-def _best(reference: Samples, sound: Samples) -> float:
-    """Windows of a second: what was heard before or after the moment of interest must not spoil the figure."""
-    windows = [sound[at : at + RATE] for at in range(0, max(1, len(sound) - RATE + 1), RATE // 2)]
-    return max((correlation(window, reference)[0] for window in windows if window.any()), default=0.0)

@@ -1,4 +1,4 @@
-"""The store in Redis: one script a verb (store/lua). Any number of routers share it."""
+"""The store in Redis: one function a verb (store/lua). Any number of routers share it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class RedisStore:
         self.place = place
         self.clock = clock
         self.connected = asyncio.Event()
-        self._scripts = scripts.load(place.times)
+        self._library = scripts.load(place.times)
         self._facts = shared.facts(place.tenant)
         self._source = f"router:{place.router}"
         self._wire: Wire | None = None
@@ -84,11 +84,11 @@ class RedisStore:
             tries += 1
 
     async def _open(self) -> Wire:
-        """A connection with all scripts and the rules in place; only then do verbs use it."""
+        """A connection with the library and the rules in place; only then do verbs use it."""
         wire = await connect(self.place.url, self._on_error)
         try:
             async with asyncio.timeout(5):
-                await asyncio.gather(*(wire.call(("SCRIPT", "LOAD", s.text)) for s in self._scripts.values()))
+                await wire.call(("FUNCTION", "LOAD", "REPLACE", self._library.text))
                 assert self._rules is not None
                 self._on_effects(await self._sync(wire, self._rules, self.clock.now_ms()))
         except BaseException:
@@ -100,7 +100,7 @@ class RedisStore:
         return wire
 
     def _on_error(self, reply: hiredis.ReplyError) -> Exception:
-        """A store without scripts or rules, or that takes no writes, is set up again from the start."""
+        """A store without library or rules, or that takes no writes, is set up again from the start."""
         error = error_of(reply)
         if type(error) in (StoreAway, ConfigMissing) and self._wire is not None:
             asyncio.get_running_loop().call_soon(self._wire.abort)
@@ -123,7 +123,7 @@ class RedisStore:
         return self._wire.call(words, decode)
 
     def _words(self, verb: str, asker: str, now_ms: int, words: tuple[Word, ...]) -> tuple[Word, ...]:
-        return ("EVALSHA", self._scripts[verb].sha, 1, self._facts, now_ms, self._source, asker, *words)
+        return ("FCALL", self._library.functions[verb], 1, self._facts, now_ms, self._source, asker, *words)
 
     def _verb(self, verb: str, asker: str, now_ms: int, *words: Word) -> asyncio.Future[list[Effect]]:
         return self._call(self._words(verb, asker, now_ms, words), self._effects)

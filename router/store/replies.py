@@ -26,10 +26,10 @@ _SIMPLE: dict[str, type[errors.RouterError]] = {
 
 
 def error_of(reply: hiredis.ReplyError) -> Exception:
-    """ "TL <CODE> <text>" is a script's refusal. All else (NOSCRIPT, LOADING, READONLY, MISCONF, OOM) is:
+    """ "TL <CODE> <text>" is a script's refusal. All else (no library, LOADING, READONLY, MISCONF, OOM) is:
     away. ERR is a script that broke: a defect, told as such."""
     words = str(reply).split(" ", 2)
-    if words[0] == "ERR":
+    if words[0] == "ERR" and "Function not found" not in str(reply):
         return errors.ScriptFailed(str(reply))
     if words[0] != "TL":
         return errors.StoreAway(str(reply))

@@ -1,7 +1,8 @@
-"""The Lua scripts as text: includes resolved, and before them the tables that Python owns, rendered as Lua.
+"""The Lua library as text: its pieces, before them the tables that Python owns rendered as Lua, and each verb as a function.
 
-There is one source of each table: the state machines of router/core. A script that runs in Redis carries them in its own text,
-so its SHA changes with them, and two routers of different versions never share a script.
+There is one source of each table: the state machines of router/core. The names carry a digest of the whole text, so two
+routers of different versions on one Redis never run each other's code. A library of functions and not EVAL scripts, because
+its tables and closures are made once at loading and not at each call (docs/adr/0201).
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ _INCLUDE = re.compile(r"^--@include (\w+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
-class Script:
-    """One verb."""
+class Library:
+    """`text` for FUNCTION LOAD; `functions`: verb -> name for FCALL."""
 
     name: str
     text: str
-    sha: str
+    functions: Mapping[str, str]
 
 
 def lua(value: object) -> str:
@@ -44,7 +45,7 @@ def lua(value: object) -> str:
 
 
 def tables(times: Times) -> str:
-    """What stands before every script."""
+    """What stands before the library's code."""
     named = {
         "AGENT": AGENT,
         "CALL": CALL,
@@ -59,23 +60,23 @@ def tables(times: Times) -> str:
     return "".join(f"local {name} = {lua(value)}\n" for name, value in named.items())
 
 
-def _included(text: str, seen: set[str]) -> str:
-    def body(found: re.Match[str]) -> str:
-        name = found.group(1)
-        if name in seen:
-            return ""
-        seen.add(name)
-        return _included((FOLDER / "include" / f"{name}.lua").read_text(), seen)
+def _included(text: str) -> str:
+    return _INCLUDE.sub(lambda found: (FOLDER / "include" / f"{found.group(1)}.lua").read_text(), text)
 
-    return _INCLUDE.sub(body, text)
+
+def verbs() -> dict[str, str]:
+    """Verb -> body of its function."""
+    return {path.stem: path.read_text() for path in sorted(FOLDER.glob("*.lua")) if path.stem != "library"}
 
 
 @lru_cache
-def load(times: Times) -> dict[str, Script]:
-    """All verbs by name."""
-    prefix = tables(times)
-    scripts = {}
-    for path in sorted(FOLDER.glob("*.lua")):
-        text = prefix + _included(path.read_text(), set())
-        scripts[path.stem] = Script(path.stem, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
-    return scripts
+def load(times: Times) -> Library:
+    """The whole, for routers with these times."""
+    code = tables(times) + _included((FOLDER / "library.lua").read_text())
+    bodies = verbs()
+    digest = hashlib.sha256((code + "".join(bodies.values())).encode()).hexdigest()[:12]
+    functions = {verb: f"tierline_{digest}_{verb}" for verb in bodies}
+    for verb, body in bodies.items():
+        code += f"redis.register_function('{functions[verb]}', function(KEYS, ARGV)\nR.begin(KEYS, ARGV)\n{body}end)\n"
+    name = f"tierline_{digest}"
+    return Library(name, f"#!lua name={name}\n{code}", functions)

@@ -2,8 +2,7 @@
 -- ARGV[4..11] as enqueue, [12] offer, [13] agent, [14] since_ms, [15] what: wait, ring, talk.
 -- Returns effects: queued, offer (again), withdraw, release. Facts: those of the state that had to be made; enqueued, offered,
 -- bridged under the ids they had.
---@include all
-local e, q = R.enqueue_words()
+local e, q = R.enqueue_words(ARGV)
 local offer, agent, since, what = ARGV[12], ARGV[13], tonumber(ARGV[14]), ARGV[15]
 if not q then return R.no_queue(e.queue) end
 if tonumber(redis.call('HGET', P .. 'node:' .. e.node, 'sess') or 0) ~= e.session then return R.done() end

@@ -1,7 +1,6 @@
 -- end: the call is over, in whatever state; true whenever it comes.
 -- ARGV[4] call, [5] version, [6] reason, [7] side, [8] ended_ms. Returns effects: an offer if the agent takes the next call.
 -- Facts: agent_released or left_queue (offer_failed), agent_changed.
---@include all
 local c, version, reason, side = R.call_load(ARGV[4]) or R.call_new(ARGV[4]), tonumber(ARGV[5]), ARGV[6], ARGV[7]
 if c.state == 'ended' then return R.done() end
 local to = CALL[c.state]['end']

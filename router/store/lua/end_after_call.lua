@@ -1,6 +1,5 @@
 -- end_after_call: after-call work is done: to ready, or to what the agent asked for meanwhile.
 -- ARGV[4] agent. Returns effects with the agent. Facts: agent_changed; offered if a call waited.
---@include all
 local a = R.agent_load(ARGV[4])
 if not a then return R.refuse('AGENT', ARGV[4]) end
 if not AGENT[a.state].end_after_call then return R.refuse('STATE', a.state .. ' does not take end_after_call') end

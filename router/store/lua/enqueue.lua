@@ -2,8 +2,7 @@
 -- ARGV[4] call, [5] version, [6] queue, [7] priority (-1: the queue's), [8] entered_ms, [9] profile, [10] node, [11] session.
 -- Returns effects: queued, offer. Facts: enqueued; left_queue of another line; offered, agent_changed; what an agent in a talk with
 -- the call gets.
---@include all
-local e, q = R.enqueue_words()
+local e, q = R.enqueue_words(ARGV)
 if not q then return R.no_queue(e.queue) end
 local c = R.call_load(e.call) or R.call_new(e.call)
 local known = c.state ~= 'unknown' and c.state ~= 'lost' and e.version <= c.ver

@@ -1,7 +1,6 @@
 -- login: an agent is at a seat, with skills.
 -- ARGV[4] agent, [5] seat, [6] skills "vip=1;sales=2". Returns effects with the agent. Facts: agent_changed if state or seat
 -- changed; offer_failed (and offered to another) if a ringing seat was left.
---@include all
 local id, seat, skills = ARGV[4], ARGV[5], ARGV[6]
 local a = R.agent_load(id) or R.agent_new(id, 'logged_out')
 local event = (a.seat ~= '' and a.seat ~= seat and a.state ~= 'logged_out') and 'move' or 'login'

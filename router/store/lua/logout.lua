@@ -1,6 +1,5 @@
 -- logout: the agent goes; in a talk, after it.
 -- ARGV[4] agent. Returns effects with the agent. Facts: agent_changed; offer_failed (and offered to another) if its seat rang.
---@include all
 local a = R.agent_load(ARGV[4])
 if not a then return R.refuse('AGENT', ARGV[4]) end
 local to = AGENT[a.state].logout

@@ -1,6 +1,5 @@
 -- not_ready: the agent can take no call, for a reason; during a call: afterwards.
 -- ARGV[4] agent, [5] reason. Returns effects with the agent. Facts: agent_changed if state or reason changed.
---@include all
 local a, reason = R.agent_load(ARGV[4]), ARGV[5]
 if not a then return R.refuse('AGENT', ARGV[4]) end
 local to = AGENT[a.state].not_ready

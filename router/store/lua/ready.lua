@@ -1,6 +1,5 @@
 -- ready: the agent can take a call; during a call: afterwards.
 -- ARGV[4] agent. Returns effects with the agent. Facts: agent_changed; offered if a call waited.
---@include all
 local a = R.agent_load(ARGV[4])
 if not a then return R.refuse('AGENT', ARGV[4]) end
 local to = AGENT[a.state].ready

@@ -1,7 +1,6 @@
 -- route: where a call goes: refused if the caller is on the blacklist, else the media node with the least load.
 -- ARGV[4] call, [5] refused already for this reason ("": not), [6] body of the fact so far (JSON), [7..] keys under which the
 -- caller may stand in the blacklist. Returns {node, uri, refused}. Facts: routed.
---@include all
 local refused = ARGV[5]
 local function listed()
   if #ARGV < 7 then return false end

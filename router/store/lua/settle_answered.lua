@@ -1,7 +1,6 @@
 -- settle_answered: the seat answered and is bridged with the caller.
 -- ARGV[4] call, [5] version, [6] offer, [7] answered_ms. Returns effects; a withdraw if the call had gone to another agent.
 -- Facts: bridged, agent_changed. An answer to the offer that we closed last still counts: people talk.
---@include all
 local c, version, offer, answered = R.call_load(ARGV[4]), tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7])
 if not c then return R.refuse('CALL', ARGV[4]) end
 if version <= c.ver or (c.state == 'talking' and c.offer == offer) then return R.done() end

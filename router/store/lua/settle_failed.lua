@@ -1,7 +1,6 @@
 -- settle_failed: the seat did not take the call, or the caller left while it rang.
 -- ARGV[4] call, [5] version, [6] offer, [7] reason. Returns effects: an offer if another agent is free.
 -- Facts: offer_failed, agent_changed; left_queue if the caller left; offered.
---@include all
 local c, version, offer, reason = R.call_load(ARGV[4]), tonumber(ARGV[5]), ARGV[6], ARGV[7]
 if not c or version <= c.ver then return R.done() end
 c.ver = version

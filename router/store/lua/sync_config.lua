@@ -3,7 +3,6 @@
 -- words an entry of the blacklist (key, until ms). Returns {generation now, digest now, effects}. Facts: offered, agent_changed where a
 -- changed skill makes a match. An older generation than the known one changes nothing. A queue that is gone takes no new calls; those
 -- that wait in it are still answered.
---@include all
 local generation, digest, count = tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6])
 local known = redis.call('HMGET', P .. 'config', 'generation', 'digest')
 if known[1] and (tonumber(known[1]) > generation or known[2] == digest) then return {tonumber(known[1]), known[2], R.done()} end

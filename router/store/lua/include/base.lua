@@ -1,24 +1,35 @@
--- Every script begins here: what all share, rows kept once per run, facts, effects.
+-- The library begins here: what all verbs share, rows kept once per run, facts, effects.
 --
--- Contract of all scripts: KEYS[1] is the fact stream "{tenant}:facts"; every other key starts with "{tenant}:r:" and so has the
+-- Contract of all verbs: KEYS[1] is the fact stream "{tenant}:facts"; every other key starts with "{tenant}:r:" and so has the
 -- hash tag of KEYS[1] (docs/adr/0202). ARGV[1] now (UTC ms), ARGV[2] source of facts ("router:<name>"), ARGV[3] the media node
 -- whose stream asks ("" if none). Refusals are error replies "TL <CODE> <text>", codes of router/core/errors.py.
 --
--- A script validates, then changes rows (tables of this run: one per entity, so nothing is seen in two versions) and indexes,
+-- A verb validates, then changes rows (tables of this run: one per entity, so nothing is seen in two versions) and indexes,
 -- and ends with R.done(), which writes the rows and answers the effects.
--- AGENT, CALL (tables of router/core), TIMES and SPAN stand before this text (store/scripts.py renders them).
-local NOW, SOURCE, ASKER = tonumber(ARGV[1]), ARGV[2], ARGV[3]
-local FACTS = KEYS[1]
-local TENANT = string.match(FACTS, '^{(.-)}')
-local P = '{' .. TENANT .. '}:r:'
-local DUE = P .. 'due'
-local AGENT_TEXT = {'state', 'seat', 'reason', 'next', 'call', 'offer', 'skills'}
-local AGENT_NUMBER = {'since', 'idle', 'until', 'ver'}
-local CALL_TEXT = {'state', 'queue', 'offer', 'agent', 'node', 'last_offer', 'last_agent'}
-local CALL_NUMBER = {'prio', 'entered', 'answered', 'ver', 'rv', 'sess', 'expires'}
+-- AGENT, CALL (tables of router/core), TIMES and SPAN stand before this text (store/scripts.py renders them and makes each
+-- verb's file the body of `function(KEYS, ARGV)` after R.begin).
+local NOW, SOURCE, ASKER, FACTS, TENANT, P, DUE
+local AGENT_FIELDS = {'state', 'seat', 'reason', 'next', 'call', 'offer', 'skills', 'since', 'idle', 'until', 'ver'}
+local AGENT_TEXTS = 7 -- so many of them are text, the rest numbers
+local CALL_FIELDS = {
+  'state', 'queue', 'offer', 'agent', 'node', 'last_offer', 'last_agent',
+  'prio', 'entered', 'answered', 'ver', 'rv', 'sess', 'expires',
+}
+local CALL_TEXTS = 7
 local LIVE = {waiting = true, offered = true, talking = true}
+local R = {}
 
-local R = {effects = {}, agents = {}, calls = {}, dirty = {}, queues = {}}
+-- What stays between two runs is code and constants only: all else is set anew here.
+function R.begin(KEYS, ARGV)
+  NOW, SOURCE, ASKER = tonumber(ARGV[1]), ARGV[2], ARGV[3]
+  if KEYS[1] ~= FACTS then
+    FACTS = KEYS[1]
+    TENANT = string.match(FACTS, '^{(.-)}')
+    P = '{' .. TENANT .. '}:r:'
+    DUE = P .. 'due'
+  end
+  R.effects, R.agents, R.calls, R.dirty, R.queues = {}, {}, {}, {}, {}
+end
 
 function R.refuse(code, text)
   return redis.error_reply('TL ' .. code .. ' ' .. text)
@@ -52,36 +63,40 @@ function R.emit(node, kind, ...)
   R.effects[#R.effects + 1] = {kind, node, holder, ...}
 end
 
-local function read(key, text, number)
-  local names = {}
-  for _, name in ipairs(text) do names[#names + 1] = name end
-  for _, name in ipairs(number) do names[#names + 1] = name end
-  local got = redis.call('HMGET', key, unpack(names))
+-- Rows remember how they were read (`was`), so that only what changed is written.
+local function read(key, fields, texts)
+  local got = redis.call('HMGET', key, unpack(fields))
   if not got[1] then return nil end
-  local row = {}
-  for i, name in ipairs(names) do
-    row[name] = i <= #text and (got[i] or '') or tonumber(got[i] or 0)
+  local row, was = {}, {}
+  for i = 1, #fields do
+    local value = i <= texts and (got[i] or '') or tonumber(got[i] or 0)
+    row[fields[i]], was[i] = value, value
   end
+  row.was = was
   return row
 end
 
-local function write(key, row, text, number)
-  local pairs_ = {}
-  for _, name in ipairs(text) do
-    pairs_[#pairs_ + 1] = name
-    pairs_[#pairs_ + 1] = row[name]
+local function write(key, row, fields)
+  local words, n, was = {}, 0, row.was
+  for i = 1, #fields do
+    local value = row[fields[i]]
+    if not was or value ~= was[i] then
+      words[n + 1], words[n + 2] = fields[i], value
+      n = n + 2
+      if was then was[i] = value end
+    end
   end
-  for _, name in ipairs(number) do
-    pairs_[#pairs_ + 1] = name
-    pairs_[#pairs_ + 1] = row[name]
+  if row.profile then
+    words[n + 1], words[n + 2] = 'profile', row.profile
+    n = n + 2
   end
-  redis.call('HSET', key, unpack(pairs_))
+  if n > 0 then redis.call('HSET', key, unpack(words)) end
 end
 
 function R.agent_load(id)
   local row = R.agents[id]
   if not row then
-    row = read(P .. 'agent:' .. id, AGENT_TEXT, AGENT_NUMBER)
+    row = read(P .. 'agent:' .. id, AGENT_FIELDS, AGENT_TEXTS)
     if not row then return nil end
     row.id, row.lined = id, row.state == 'ready'
     R.agents[id] = row
@@ -100,7 +115,7 @@ end
 function R.call_load(id)
   local row = R.calls[id]
   if not row then
-    row = read(P .. 'call:' .. id, CALL_TEXT, CALL_NUMBER)
+    row = read(P .. 'call:' .. id, CALL_FIELDS, CALL_TEXTS)
     if not row then return nil end
     row.id, row.over = id, not LIVE[row.state]
     R.calls[id] = row
@@ -138,8 +153,7 @@ end
 
 local function write_call(row)
   local key = P .. 'call:' .. row.id
-  write(key, row, CALL_TEXT, CALL_NUMBER)
-  if row.profile then redis.call('HSET', key, 'profile', row.profile) end
+  write(key, row, CALL_FIELDS)
   if not LIVE[row.state] then
     redis.call('PEXPIRE', key, TIMES.keep_ms)
   elseif row.over then
@@ -152,7 +166,7 @@ function R.flush()
     if R.dirty[row] then write_call(row) end
   end
   for _, row in pairs(R.agents) do
-    if R.dirty[row] then write(P .. 'agent:' .. row.id, row, AGENT_TEXT, AGENT_NUMBER) end
+    if R.dirty[row] then write(P .. 'agent:' .. row.id, row, AGENT_FIELDS) end
   end
   R.dirty = {}
 end

@@ -1,7 +1,7 @@
 -- A call comes into a line, and re-assertions: what the node says is so.
 
 -- Words of an Enqueue, from ARGV[4] on: call, version, queue, priority (-1: the queue's), entered_ms, profile, node, session.
-function R.enqueue_words()
+function R.enqueue_words(ARGV)
   local e = {call = ARGV[4], version = tonumber(ARGV[5]), queue = ARGV[6], prio = tonumber(ARGV[7]), entered = tonumber(ARGV[8])}
   e.profile, e.node, e.session = ARGV[9], ARGV[10], tonumber(ARGV[11])
   local q = R.queue(e.queue)

@@ -29,6 +29,7 @@ KINDS = frozenset(
         "agent_released",
     ]
 )
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # json.dumps would make a new one each time
 HEAD = ("id", "at_ms", "tenant", "source", "call", "agent")
 
 
@@ -55,9 +56,7 @@ def encode(fact: Fact) -> str:
     if fact.kind not in KINDS:
         raise BadFact(f"unknown kind {fact.kind!r}")
     head = {name: getattr(fact, name) for name in HEAD}
-    return json.dumps(
-        {k: v for k, v in head.items() if v != ""} | {fact.kind: fact.body}, ensure_ascii=False, separators=(",", ":")
-    )
+    return _encode({k: v for k, v in head.items() if v != ""} | {fact.kind: fact.body})
 
 
 def decode(text: str | bytes) -> Fact:

@@ -8,8 +8,8 @@ from urllib.parse import unquote
 
 import KSR
 
+from sip.kemi import headers
 from sip.kemi.account import REFUSED, Accounts, Entry, count, text
-from sip.kemi.headers import user_of
 from sip.kemi.settings import Settings
 
 BANS = "bans"  # htable: address -> 1, expires by itself
@@ -48,10 +48,7 @@ class Refusal(NamedTuple):
 SILENCE = Refusal(0, "", "banned")
 
 
-def sender() -> Peer:
-    """The sender, by source address (and port, for media nodes)."""
-    group = KSR.permissions.allow_source_address_group()
-    return Peer(Side(group), unquote(KSR.pv.gete("$avp(peer)"))) if group in (1, 2) else Peer(Side.OTHER, "")
+STRANGER = Peer(Side.OTHER, "")
 
 
 def ban(why: str) -> None:
@@ -66,6 +63,25 @@ class Gate:
     def __init__(self, settings: Settings, accounts: Accounts) -> None:
         self._settings = settings
         self._accounts = accounts
+        self._hosts = frozenset(uri.removeprefix("sip:").rpartition(":")[0] for uri in settings.nodes.values())
+
+    def sender(self) -> Peer:
+        """The sender by its source address; media nodes by address and port."""
+        group = KSR.permissions.allow_source_address_group()
+        if group > 0:
+            return Peer(Side.MEDIA if group == Side.MEDIA else Side.TRUNK, unquote(KSR.pv.gete("$avp(peer)")))
+        if KSR.is_TCP() and KSR.kx.get_srcip() in self._hosts:
+            return self._by_via()
+        return STRANGER
+
+    def _by_via(self) -> Peer:
+        """A TCP connection of a media node comes from any port of its host; its Via tells the port where it listens.
+
+        So whoever shares a host with media nodes could pass for one over TCP: such hosts must run nothing else (docs/adr/0105).
+        """
+        sent_by = headers.sent_by(KSR.hdr.gete("Via"))
+        node = self._settings.by_uri.get(f"sip:{sent_by}", "")
+        return Peer(Side.MEDIA, node) if node else STRANGER
 
     def verdict(self, peer: Peer) -> Refusal | None:
         """Why not, or None. Raises UnicodeDecodeError when a part that must be read is no UTF-8."""
@@ -116,6 +132,6 @@ class Gate:
 
     def _account(self, peer: Peer, refusal: Refusal) -> None:
         trunk = peer.name if peer.side is Side.TRUNK else ""
-        entry = Entry(self._accounts.new_call(), trunk, text("$rU"), user_of(text("$fu")))
+        entry = Entry(self._accounts.new_call(), trunk, text("$rU"), headers.user_of(text("$fu")))
         self._accounts.entered(entry)
         self._accounts.ended(entry.call, refusal.status, refusal.reason, "edge")

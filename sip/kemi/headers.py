@@ -41,6 +41,12 @@ def node_of(route: str) -> str:
     return found[1] if found else ""
 
 
+def sent_by(via: str) -> str:
+    """`host:port` of the first Via value, in lower case; "" if it is none."""
+    words = via.split(None, 1)
+    return words[1].partition(";")[0].partition(",")[0].strip().lower() if len(words) == 2 else ""
+
+
 def call_of(user: str) -> str:
     """The CallId in the user part `<callid>.<leg>` of a media leg's Contact; "" if it has another form."""
     found = _LEG.match(user)

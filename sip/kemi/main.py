@@ -18,7 +18,7 @@ import KSR
 
 from sip.kemi import settings as config
 from sip.kemi.account import Accounts
-from sip.kemi.admit import Gate, Peer, Refusal, Side, sender
+from sip.kemi.admit import STRANGER, Gate, Peer, Refusal, Side
 from sip.kemi.asker import Asker, Line
 from sip.kemi.dialog import Dialogs
 from sip.kemi.register import Registrar
@@ -57,8 +57,9 @@ class Script:
 
     def ksr_request_route(self, msg: object) -> int:
         """Every SIP request."""
-        peer = sender()
+        peer = STRANGER
         try:
+            peer = self._gate.sender()
             refusal = self._gate.verdict(peer) or self._request(peer)
         except UnicodeDecodeError:
             refusal = NO_UTF8
@@ -118,7 +119,7 @@ class Script:
 
     def ksr_reply_dialog(self, msg: object, *rest: object) -> int:
         """A reply inside a dialog."""
-        return self._safely(lambda: self._dialogs.reply(sender()))
+        return self._safely(lambda: self._dialogs.reply(self._gate.sender()))
 
     def ksr_reply_seat(self, msg: object, *rest: object) -> int:
         """A reply of a seat to an INVITE."""

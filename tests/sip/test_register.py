@@ -9,6 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 import redis
+from tierline.routing.v1 import routing_pb2
 
 from ops import keys, provision
 from tests.kit.redis_server import RedisServer
@@ -165,10 +166,63 @@ async def test_behind_nat(world: World) -> None:
     assert (await seat.endpoint.final()).method == "BYE"
 
 
+async def test_node_over_tcp(world: World) -> None:
+    """A media node's INVITE over TCP, from whatever port, is known by the port in its Via; a stranger's is refused."""
+    seat = phone(await Endpoint.open("127.0.0.1"), world.edge, "1006")
+    assert (await seat.register()).status == 200
+    for port, heard in ((world.m1.endpoint.port, True), (9, False)):
+        wire = await Stream.open(world.edge.sip)
+        headers = {"From": "<sip:1@tierline.local>;tag=n", "To": "<sip:1006@tierline.local>", "Call-ID": unique("tcp")}
+        headers |= {"Contact": f"<sip:{CALL}.b1@{world.edge.sip[0]}:{world.edge.sip[1]};transport=tcp>"}
+        wire.send(request("INVITE", "sip:1006@tierline.local", f"SIP/2.0/TCP 127.0.0.1:{port}", headers), world.edge.sip)
+        if heard:
+            invite = await seat.endpoint.final()
+            assert f":{port}".encode() not in invite.raw
+            seat.endpoint.send(respond(invite, 486), invite.source)
+        assert (await wire.final()).status == (486 if heard else 403)
+        wire.close()
+
+
+async def test_two_phones_decline(world: World) -> None:
+    """Two phones of one seat ring; both decline, one after the other: one answer, with the node's own Via and nothing forged."""
+    phones = [phone(await Endpoint.open("127.0.0.1"), world.edge, "1008") for _ in range(2)]
+    for one in phones:
+        assert (await one.register()).status == 200
+    call = dial(world, "1008")
+    for one, status in zip(phones, (486, 480), strict=True):
+        invite = await one.endpoint.final()
+        one.endpoint.send(respond(invite, status, extra="X-Tierline-Call: forged\r\n"), invite.source)
+    answer = await world.m1.endpoint.final(of=call)
+    assert answer.status in (480, 486)
+    assert [via.partition(";")[0] for via in answer.all("via")] == [f"SIP/2.0/UDP 127.0.0.1:{world.m1.endpoint.port}"]
+    assert b"forged" not in answer.raw
+    assert await world.m1.endpoint.quiet(0.2)
+
+
 async def test_not_registered(world: World) -> None:
     """A seat that is not registered: 404 to the node."""
     call = dial(world, "4711")
     assert (await world.m1.endpoint.final(of=call)).status == 404
+
+
+async def test_router_sends_to_a_seat(world: World) -> None:
+    """A call that the router sends to a seat direct rings there, is answered, accounted for and hung up by the carrier."""
+    seat = phone(await Endpoint.open("127.0.0.1"), world.edge, "1007")
+    assert (await seat.register()).status == 200
+    world.router.answer = routing_pb2.RouteCallReply(seat=routing_pb2.ToSeat(seat="1007"))
+    dialog = world.caller.invite(world.caller.dialog(), extra="X-Tierline-Call: forged\r\n")
+    invite = await seat.endpoint.final()
+    assert b"ierline-" not in invite.raw
+    accept(invite, seat.contact, seat.endpoint, invite.source)
+    answer = await world.caller.endpoint.final()
+    assert answer.status == 200
+    world.caller.ack(dialog, answer)
+    assert (await seat.endpoint.final()).method == "ACK"
+    world.caller.bye(dialog)
+    bye = await seat.endpoint.final()
+    assert bye.method == "BYE"
+    told = world.edge.outcomes()[world.router.asked[-1].call]
+    assert (told["sip_status"], told["routed_by"]) == (200, "router")
 
 
 async def test_unregister(world: World) -> None:

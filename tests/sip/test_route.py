@@ -87,6 +87,15 @@ async def test_refusal_becomes_the_status(world: World) -> None:
     assert (told["sip_status"], told["routed_by"]) == (603, "router")
 
 
+async def test_seat_that_is_not_there(world: World) -> None:
+    """A router may send a call to a seat direct; one that is not registered gives 404, with its outcome."""
+    world.router.answer = routing_pb2.RouteCallReply(seat=routing_pb2.ToSeat(seat="1001"))
+    world.caller.invite(world.caller.dialog())
+    assert (await world.caller.endpoint.final()).status == 404
+    told = outcome(world, world.router.asked[-1].call)
+    assert (told["sip_status"], told["routed_by"]) == (404, "router")
+
+
 @pytest.mark.parametrize(
     ("lines", "calling", "diversion"),
     [
@@ -170,6 +179,20 @@ async def test_full_node(world: World) -> None:
     assert "n=m1" not in str(answer.all("record-route"))
     assert len(invite.all("x-tierline-call")) == 1
     assert invite.get("x-tierline-call") == world.m1.invites()[0].get("x-tierline-call")
+
+
+async def test_second_node_refuses(world: World) -> None:
+    """One node full, the other one busy: the carrier gets the busy, stripped like any other reply, and one outcome."""
+    world.m1.answer, world.m2.answer = 503, 486
+    world.m2.extra = "X-Tierline-Secret: 1\r\nServer: node\r\n"
+    world.caller.invite(world.caller.dialog())
+    answer = await world.caller.endpoint.final()
+    assert answer.status == 486
+    assert "server" not in answer.names
+    assert b"ierline" not in answer.raw
+    call = world.router.asked[-1].call
+    assert outcome(world, call)["sip_status"] == 486
+    assert sum(f.id == f"{call}:e:outcome" for f in world.edge.facts()) == 1
 
 
 async def test_silent_node(world: World) -> None:

@@ -94,10 +94,18 @@ async def _demo(folder: files.Folder, stay: bool) -> int:
         print(json.dumps(asdict(summary)), flush=True)
         if stay:
             _invite(stage)
-            await asyncio.Event().wait()
+            await _interrupted(loop)
         return 0 if summary.held else 1
     finally:
         await stage.close()
+
+
+async def _interrupted(loop: asyncio.AbstractEventLoop) -> None:
+    """Until Ctrl-C: the way a demonstration that stays up is meant to end."""
+    stop = asyncio.Event()
+    loop.add_signal_handler(signal.SIGINT, stop.set)
+    await stop.wait()
+    print()
 
 
 def summarise(verdicts: list[Verdict], heard: dict[str, Heard], audit: dict[str, Any]) -> Summary:

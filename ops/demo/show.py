@@ -11,7 +11,6 @@ from typing import Any
 from ops.numbers import mask
 
 Json = Mapping[str, Any]
-MARKS = {"ready": ".", "offered": "~", "talking": "*", "after_call": "+", "not_ready": "-", "logged_out": " "}
 
 
 def width(text: str) -> int:
@@ -69,7 +68,7 @@ class Show:
 
     def _lines(self, board: Json) -> list[str]:
         queues = [[row["queue"], str(row["waiting"]), str(row["talking"]), str(row["ready"])] for row in board["queues"]]
-        seats = [[row["seat"], row["name"], row["state"].replace("_", " "), row["reason"], _with(row)] for row in board["agents"]]
+        seats = [[row["seat"], row["name"], row["state"].replace("_", " "), row["reason"], _with(row)] for row in _seats(board)]
         left = table(("queue", "waiting", "talking", "ready"), queues)
         right = table(("seat", "agent", "state", "", "with"), seats)
         rows = max(len(left), len(right))
@@ -79,7 +78,7 @@ class Show:
         return ["", head[:118], *("   " + pad(one, 40) + other for one, other in both)]
 
     def _changes(self, board: Json) -> None:
-        for row in board["agents"]:
+        for row in _seats(board):
             state = f"{row['state']} {row['reason']} {_with(row)}".rstrip()
             if self._last.get(row["agent"]) != state and row["state"] in ("talking", "not_ready"):
                 print(f"      seat {row['seat']} {pad(row['name'], 8)}{state}", flush=True)
@@ -89,6 +88,10 @@ class Show:
         if self.live and self._drawn:
             sys.stdout.write(f"\x1b[{self._drawn}A\x1b[J")
             self._drawn = 0
+
+
+def _seats(board: Json) -> list[Json]:
+    return sorted(board["agents"], key=lambda row: str(row["seat"]))
 
 
 def _with(row: Json) -> str:

@@ -16,7 +16,7 @@ from tests.kit.redis_server import RedisServer
 from tests.kit.wait import until_async
 from tests.sip.conftest import World, build
 from tests.sip.edge_kit import EdgeKit, edge_config
-from tests.sip.seat_client import Seat
+from tests.sip.seat_client import Seat, Wire
 from tests.sip.sip_client import Address, Endpoint, Message, digest, request, respond, unique
 from tests.sip.wires import Stream, WebSocket
 
@@ -63,7 +63,7 @@ def dial(world: World, seat: str, extra: str = "") -> str:
     return headers["Call-ID"]
 
 
-def accept(invite: Message, contact: str, via: Endpoint | Stream | WebSocket, to: Address) -> None:
+def accept(invite: Message, contact: str, via: Wire, to: Address) -> None:
     """A seat answers."""
     via.send(respond(invite, 200, tag="seat", extra=f"Contact: {contact}\r\n"), to)
 

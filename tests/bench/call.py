@@ -276,11 +276,18 @@ def measure(state: Path, endpoints: dict[str, Any], seats: Load, callers: Load) 
     return {
         "bench": "call",
         "calls": len(calls),
-        **judge(calls, seats.records()),
+        **with_ledger(judge(calls, seats.records()), len(calls) - rows),
         **shares(cpu),
         **checks,
         "conditions": conditions(),
     }
+
+
+def with_ledger(judged: dict[str, Any], missing: int) -> dict[str, Any]:
+    """Calls that the phones took for good and the ledger did not: the caller hung up while the seat's answer was on its way."""
+    more = max(0, missing - judged["failed"])
+    why = judged["why"] | ({"not answered in the ledger": more} if more else {})
+    return judged | {"failed": judged["failed"] + more, "why": why}
 
 
 def shares(cpu: dict[str, float]) -> dict[str, Any]:

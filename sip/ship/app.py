@@ -17,7 +17,7 @@ from sip.render import journal_of
 from sip.ship.tail import Batch, Tail
 
 log = logging.getLogger(__name__)
-POLL_S = 0.25
+POLL_S = 0.5
 SWEEP_EVERY = 40  # polls
 PIPELINE = 500  # facts a round trip
 RETRY_S = (0.2, 0.5, 1.0, 2.0)

@@ -78,7 +78,7 @@ async def test_udp(world: World) -> None:
     hidden = f":{world.m1.endpoint.port}".encode()
     assert hidden not in invite.raw
     assert b"ierline-" not in invite.raw
-    accept(invite, seat.contact, seat.endpoint, invite.source)  # type: ignore[arg-type]
+    accept(invite, seat.contact, seat.endpoint, invite.source)
     answer = await world.m1.endpoint.final()
     assert answer.status == 200
     assert "n=m1" in answer.get("record-route")
@@ -160,7 +160,7 @@ async def test_behind_nat(world: World) -> None:
     dial(world, "1004")
     invite = await seat.endpoint.final()
     assert invite.method == "INVITE"
-    accept(invite, seat.contact, seat.endpoint, invite.source)  # type: ignore[arg-type]
+    accept(invite, seat.contact, seat.endpoint, invite.source)
     answer = await world.m1.endpoint.final()
     world.m1.endpoint.send(node_bye(world, answer), world.edge.sip)
     assert (await seat.endpoint.final()).method == "BYE"

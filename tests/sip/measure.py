@@ -39,9 +39,8 @@ def cpu_ms(pids: list[int]) -> dict[int, float]:
     return spent
 
 
-async def sipp(scenario: str, host: str, port: int, *words: str) -> asyncio.subprocess.Process:
-    """Start a sipp in its own folder."""
-    folder = tempfile.mkdtemp(prefix="sipp-")
+async def sipp(folder: Path, scenario: str, host: str, port: int, *words: str) -> asyncio.subprocess.Process:
+    """Start a sipp; what it writes goes to `folder`."""
     line = ["sipp", "-sf", str(SCENARIOS / scenario), "-i", host, "-p", str(port), "-nostdin", *words]
     return await asyncio.create_subprocess_exec(*line, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
@@ -56,13 +55,13 @@ async def run(kit: EdgeKit, rate: int, seconds: int) -> dict[str, object]:
     seat = Seat(phone, kit.sip, config.edge.realm, "1001", "secret")
     assert (await seat.register()).status == 200
     phone.close()
-    data = Path(tempfile.mkdtemp(prefix="sipp-"))
+    data = config.state
     (data / "edge.csv").write_text(f"SEQUENTIAL\n{kit.sip[0]}:{kit.sip[1]}\n")
     (data / "call.csv").write_text(f"SEQUENTIAL\n{CALL}\n")
     node, dialler = config.ports.media_sip, config.ports.media_sip + 1
     answering = [
-        await sipp("answer.xml", "127.0.0.1", node, "-aa", "-inf", str(data / "edge.csv")),
-        await sipp("seat.xml", "127.0.0.1", seat_port, "-aa"),
+        await sipp(data, "answer.xml", "127.0.0.1", node, "-aa", "-inf", str(data / "edge.csv")),
+        await sipp(data, "seat.xml", "127.0.0.1", seat_port, "-aa"),
     ]
     await until_async(lambda: kit.rpc("dispatcher.list") is not None and kit.live_nodes() >= 1, 10, "a node is alive")
     edge = f"{kit.sip[0]}:{kit.sip[1]}"
@@ -73,8 +72,8 @@ async def run(kit: EdgeKit, rate: int, seconds: int) -> dict[str, object]:
     before = cpu_ms(kit.processes())
     idle_ms = (sum(before.values()) - sum(idle.values())) / 3
     calling = [
-        await sipp("carrier.xml", CARRIER, free_port(CARRIER), *count),
-        await sipp("media.xml", "127.0.0.1", dialler, "-inf", str(data / "call.csv"), *count),
+        await sipp(data, "carrier.xml", CARRIER, free_port(CARRIER), *count),
+        await sipp(data, "media.xml", "127.0.0.1", dialler, "-inf", str(data / "call.csv"), *count),
     ]
     codes = [await process.wait() for process in calling]
     after = cpu_ms(kit.processes())

@@ -106,8 +106,8 @@ class Centre:
 
     def facts(self, kinds: Iterable[str] = (), call: str = "") -> list[facts.Fact]:
         """All facts on the stream in order, or those of some kinds or one call."""
-        entries = self.redis.xrange(keys.facts(self.endpoints["tenant"]))
-        found = [facts.decode(fields[keys.FACTS_FIELD.encode()]) for _, fields in entries]  # type: ignore[union-attr]
+        entries: Any = self.redis.xrange(keys.facts(self.endpoints["tenant"]))
+        found = [facts.decode(fields[keys.FACTS_FIELD.encode()]) for _, fields in entries]
         return [f for f in found if (not kinds or f.kind in kinds) and (not call or f.call == call)]
 
     async def pid(self, name: str) -> int:

@@ -96,30 +96,37 @@ class Inbound:
         count(ROUTED, label)
 
     def _to_named(self, answer: Answer) -> None:
-        if answer.node not in self._settings.nodes or KSR.dispatcher.ds_is_active_uri(NODES, answer.uri) > 0:
+        """To the router's node, unless the probes call it dead and another one alive: the router may be seconds behind."""
+        known = answer.node in self._settings.nodes
+        dead = known and KSR.dispatcher.ds_is_active_uri(NODES, answer.uri) < 0
+        node = self._live([answer.node]) if dead else ""
+        if not node:
             KSR.setdsturi(answer.uri)
-            self._relay(answer.node)
-        else:
-            self._to_any(answer.node)
+        self._relay(node or answer.node)
 
     def _to_any(self, tried: str) -> None:
         """The next live node that is not in `tried`; if the probes call all dead, whichever was not tried yet."""
         KSR.pv.sets("$avp(tried)", tried)
         failed = tried.split(";")
+        node = self._live(failed)
+        if not node:
+            node = next((name for name in self._settings.nodes if name not in failed), "")
+            if not node:
+                KSR.hdr.append_to_reply(RETRY_AFTER)
+                self._finish(503, "No Media Node")
+                return
+            KSR.setdsturi(self._settings.nodes[node])
+        self._relay(node)
+
+    def _live(self, failed: list[str]) -> str:
+        """A node that answers probes and is not in `failed`, set as the destination; "" if there is none."""
         found = KSR.dispatcher.ds_select_dst(NODES, ROUND_ROBIN)
         while found > 0:
             node = self._settings.by_uri.get(KSR.pv.gete("$du"), "")
             if node not in failed:
-                self._relay(node)
-                return
+                return node
             found = KSR.dispatcher.ds_next_dst()
-        left = [node for node in self._settings.nodes if node not in failed]
-        if left:
-            KSR.setdsturi(self._settings.nodes[left[0]])
-            self._relay(left[0])
-        else:
-            KSR.hdr.append_to_reply(RETRY_AFTER)
-            self._finish(503, "No Media Node")
+        return ""
 
     def _relay(self, node: str) -> None:
         KSR.pv.sets("$avp(node)", node)

@@ -15,6 +15,7 @@ class FakeNode:
         self.name = name
         self.edge = edge
         self.alive = True
+        self.probed = True  # answers OPTIONS
         self.answer: int | Callable[[Message], None] = 200
         self.extra = ""  # header lines added to answers
         self.requests: list[Message] = []
@@ -44,7 +45,8 @@ class FakeNode:
         if not self.alive:
             return True
         if message.method == "OPTIONS":
-            self.reply(message, 200)
+            if self.probed:
+                self.reply(message, 200)
             return True
         self.requests.append(message)
         if message.method == "INVITE":

@@ -223,6 +223,16 @@ async def test_dead_node_is_not_tried(world: World) -> None:
     assert not world.m1.invites()
 
 
+async def test_no_node_answers_probes(world: World) -> None:
+    """When the probes call every node dead, the node that the router names still gets the call."""
+    world.m1.probed = world.m2.probed = False
+    await until_async(lambda: world.edge.live_nodes() == 0, 15, "the probes miss both nodes")
+    world.to(world.m2)
+    world.caller.invite(world.caller.dialog())
+    assert (await world.caller.endpoint.final()).status == 200
+    assert len(world.m2.invites()) == 1
+
+
 async def test_busy_is_passed_on(world: World) -> None:
     """A node's 4xx is the carrier's answer; no other node is tried."""
     world.m1.answer = 486

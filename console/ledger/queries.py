@@ -15,7 +15,11 @@ from console.ledger.store import fact_of
 
 CALL, FACT, SEGMENT, MENU = table(CallRow), table(FactRow), table(SegmentRow), table(MenuStepRow)
 RECORDING, BAD = table(RecordingRow), table(BadFactRow)
-_PARTS = (("segments", SEGMENT, "start_ms"), ("menu", MENU, "at_ms"), ("recordings", RECORDING, "at_ms"))
+_PARTS = (
+    ("segments", SEGMENT, (SEGMENT.c.start_ms, SEGMENT.c.kind.desc(), SEGMENT.c.key)),  # the queue before the agent
+    ("menu", MENU, (MENU.c.at_ms, MENU.c.id)),
+    ("recordings", RECORDING, (RECORDING.c.at_ms, RECORDING.c.id)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +69,8 @@ class Queries:
             if row is None:
                 return None
             parts = {}
-            for name, target, sort in (
-                ("segments", SEGMENT, "start_ms"),
-                ("menu", MENU, "at_ms"),
-                ("recordings", RECORDING, "at_ms"),
-            ):
-                found = connection.execute(select(target).where(target.c.call == call).order_by(target.c[sort])).mappings()
+            for name, target, sort in _PARTS:
+                found = connection.execute(select(target).where(target.c.call == call).order_by(*sort)).mappings()
                 parts[name] = [dict(part) for part in found]
             facts = connection.execute(select(FACT).where(FACT.c.call == call, FACT.c.call != "")).all()
         told = [

@@ -22,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from console.ledger import position
 from console.ledger.database import Database, away
+from console.ledger.fold import Row
 from console.ledger.intake import take_or_why
 from console.ledger.position import START, LostLease
 from console.ledger.store import Batch, Store
@@ -153,7 +154,7 @@ class Reader:
         self.metrics.lag.set(lag / 1000)
         self.smooth = lag < 2000 or count < self.pace.read_most
 
-    def _bad(self, entry: str, why: str, raw: bytes | None) -> dict[str, Any]:
+    def _bad(self, entry: str, why: str, raw: bytes | None) -> Row:
         self.metrics.bad_facts.inc()
         log.error("bad fact put aside", extra={"entry": entry, "why": why[:300]})
         text = (raw or b"").decode("utf-8", "backslashreplace").replace("\x00", "\\x00")[:RAW_KEPT]
@@ -183,27 +184,28 @@ class Reader:
         self.stored()
 
     def _store_batch(self, start: str, batch: Batch) -> None:
-        """In the writer's thread. Data that the database refuses must not stop the ledger: then fact by fact."""
+        """In the writer's thread. A fact that cannot be stored must not stop the ledger: then one by one."""
         try:
             self.store.commit(start, batch)
-        except SQLAlchemyError as error:
-            if away(error):
+        except Exception as error:
+            if _not_now(error):
                 raise
-            log.error("a batch is refused, going fact by fact", extra={"why": str(error)[:300]})
+            log.error("a batch cannot be stored, going fact by fact", exc_info=True)
             self.store.forget()
-            self.store.commit(start, self._sifted(batch))
+            self.store.commit(start, Batch(batch.entry, bad=[*batch.bad, *self._one_by_one(start, batch)]))
 
-    def _sifted(self, batch: Batch) -> Batch:
-        """The batch less the facts that the database refuses, which go to the bad ones; each is tried in an undone transaction."""
-        good = Batch(batch.entry, bad=list(batch.bad))
+    def _one_by_one(self, start: str, batch: Batch) -> list[Row]:
+        """Store each fact alone, the position unmoved; what cannot be stored, as bad entries."""
+        bad: list[Row] = []
         for n, fact in enumerate(batch.facts):
-            why = self.store.refusal(fact)
-            self.store.forget()
-            if why:
-                good.bad.append(self._bad(f"{batch.entry}+{n}", why, repr(fact).encode("utf-8", "backslashreplace")))
-            else:
-                good.facts.append(fact)
-        return good
+            try:
+                self.store.commit(start, Batch(start, [fact]))
+            except Exception as error:
+                if _not_now(error):
+                    raise
+                self.store.forget()
+                bad.append(self._bad(f"{batch.entry}+{n}", repr(error), repr(fact).encode("utf-8", "backslashreplace")))
+        return bad
 
     def _rewind(self, start: str) -> None:
         log.warning("the stream is younger than the position: reading it from its start", extra={"position": start})
@@ -262,6 +264,11 @@ class Reader:
         with contextlib.suppress(Away):  # it runs out by itself
             await self._sql(give)
         self._thread.shutdown()
+
+
+def _not_now(error: Exception) -> bool:
+    """Whether the same batch may be stored later: the fault is not in its facts."""
+    return isinstance(error, LostLease) or (isinstance(error, SQLAlchemyError) and away(error))
 
 
 def _entry(entry: bytes | str, fields: dict[Any, bytes] | None) -> Entry:

@@ -14,9 +14,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, and_, delete, func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import SQLAlchemyError
 
-from console.ledger.database import Database, away
+from console.ledger.database import Database
 from console.ledger.fold import Row, Rows, fold
 from console.ledger.models import (
     AgentStateRow,
@@ -88,21 +87,6 @@ class Store:
         self._write(connection, BAD, batch.bad, keep=True)
         self._calls_rows(connection, of_calls)
         self._agents_rows(connection, of_agents)
-
-    def refusal(self, fact: Fact) -> str:
-        """What the database has against this one fact, "" if nothing; nothing is stored. Raises SQLAlchemyError when it is away."""
-        with self.database.engine.connect() as connection, connection.begin() as transaction:
-            if self.database.sqlite:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-            try:
-                self.apply(connection, Batch("", [fact]))
-            except SQLAlchemyError as error:
-                if away(error):
-                    raise
-                return str(error)
-            finally:
-                transaction.rollback()
-        return ""
 
     # ---- calls ----
     def _load(self, connection: Connection, calls: Iterable[str]) -> None:

@@ -27,7 +27,7 @@ export function locale() {
   return LOCALES[language];
 }
 
-// t("state.ready"); t("login.wait", { seconds: 4 }). An unknown key shows itself: a test looks for those.
+// t("state.ready"); t("error.throttled", { seconds: 4 }). An unknown key shows itself: a test looks for those.
 export function t(key, values = {}) {
   const text = words[language][key];
   if (text === undefined) return key;

@@ -1,0 +1,109 @@
+"""The audit names each difference between edge, router, media and recordings, and is silent where they agree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from console.ledger.audit import DIFFERENCES, GRACE_MS, OPEN_MS, Policy, judge
+from console.ledger.fold import fold
+from tests.console.samples import CallFacts, abandoned, answered, missed_then_answered, refused
+
+T0 = 1_760_000_000_000
+LATER = T0 + OPEN_MS * 2
+POLICY = Policy()
+
+
+def found(made: CallFacts, policy: Policy = POLICY, now: int = LATER) -> tuple[str, ...] | None:
+    return judge(fold(fact for fact in made.facts if fact.kind != "agent_changed").call, policy, now)
+
+
+def without(made: CallFacts, *kinds: str) -> CallFacts:
+    """The call as if these facts had been lost."""
+    made.facts = [fact for fact in made.facts if fact.kind not in kinds]
+    return made
+
+
+def changed(made: CallFacts, kind: str, **body: object) -> CallFacts:
+    """The call with other words in the facts of a kind."""
+    made.facts = [replace(f, body={**f.body, **body}) if f.kind == kind else f for f in made.facts]
+    return made
+
+
+@pytest.mark.parametrize("maker", [answered, missed_then_answered, abandoned, refused])
+def test_whole_calls_are_explained(maker: Callable[[int], CallFacts]) -> None:
+    """Calls of every fate that all sources tell alike have no difference."""
+    assert found(maker(T0)) == ()
+
+
+def cancelled() -> CallFacts:
+    """CANCEL before the answer: edge and router know it, no media node spoke."""
+    who = {"trunk": "t", "calling": "1", "called": "2"}
+    made = CallFacts(T0).edge("edge_invite", "invite", **who).router("routed", **who, node="m1")
+    return made.wait(900).edge("edge_outcome", "outcome", sip_status=487, sip_reason="", routed_by="router")
+
+
+def test_cancelled_and_busy_are_explained() -> None:
+    """A call that ended at the edge with an error answer is explained by it."""
+    assert found(cancelled()) == ()
+    assert found(changed(cancelled(), "edge_outcome", sip_status=503)) == ()
+
+
+LOST: list[tuple[CallFacts, str]] = [
+    (without(answered(T0), "edge_invite"), "no_edge"),
+    (without(answered(T0), "edge_outcome"), "no_outcome"),
+    (changed(cancelled(), "edge_outcome", sip_status=200), "no_media"),
+    (changed(answered(T0), "edge_outcome", sip_status=500), "not_answered"),
+    (changed(refused(T0), "edge_outcome", sip_status=200), "refused_but_answered"),
+    (without(answered(T0), "call_ended", "recorded"), "no_end"),
+    (without(answered(T0), "bridged", "left_queue", "agent_released"), "no_bridge"),
+    (changed(answered(T0), "call_ended", outcome={"result": "RESULT_ABANDONED"}), "no_conversation"),
+    (without(abandoned(T0), "left_queue"), "not_left"),
+    (without(answered(T0), "agent_released"), "not_released"),
+    (changed(answered(T0), "agent_released", talk_ms=500), "talk_differs"),
+    (without(answered(T0), "recorded"), "no_recording"),
+    (CallFacts(T0).arrive().enqueue().offer().bridge().end(record=False).media("recording_failed", reason="X"), "recording_failed"),
+    (changed(answered(T0), "recorded", duration_ms=5000), "recording_short"),
+]
+
+
+@pytest.mark.parametrize(("made", "code"), LOST, ids=[code for _, code in LOST])
+def test_each_difference_has_its_name(made: CallFacts, code: str) -> None:
+    """Each single loss or contradiction is named."""
+    assert code in (found(made) or ())
+    assert code in DIFFERENCES
+
+
+def test_every_name_is_tested() -> None:
+    """No difference is without a test (file_missing: test_calls)."""
+    assert {code for _, code in LOST} | {"file_missing"} == DIFFERENCES.keys()
+
+
+def test_nothing_is_said_too_early() -> None:
+    """A call that lasts, or whose last facts may be on their way, is not judged."""
+    talking = CallFacts(T0).arrive().enqueue().offer().bridge()
+    assert found(talking, now=talking.at + 60_000) is None
+    done = answered(T0)
+    assert found(done, now=done.at + GRACE_MS - 1000) is None and found(done, now=done.at + GRACE_MS) == ()
+    lost = CallFacts(T0).edge("edge_invite", "invite")
+    assert found(lost, now=T0 + 1000) is None and found(lost, now=T0 + 60_000) == ("no_outcome",)
+
+
+def test_policy_of_recordings() -> None:
+    """No recording is missed where none is wanted: switched off, queue exempt, talk too short."""
+    bare = without(answered(T0), "recorded")
+    assert found(bare, Policy(record=False)) == () and found(bare, Policy(unrecorded_queues=frozenset(["bills"]))) == ()
+    short = CallFacts(T0).arrive().enqueue().offer().bridge().end(talk=400, record=False)
+    assert found(short) == ()
+
+
+def test_lost_node_is_explained() -> None:
+    """When the router tells that the media node was lost, the missing end is explained by it."""
+    made = CallFacts(T0).arrive().enqueue()
+    made.wait(9000).router("left_queue", queue="bills", reason="REASON_NODE_LOST", waited_ms=9000)
+    made.router("call_ended", outcome={"result": "RESULT_FAILED", "reason": "REASON_NODE_LOST", "side": "SIDE_SYSTEM"})
+    assert found(made) == ()
+    row = fold(made.facts).call
+    assert (row["result"], row["reason"], row["media_result"]) == ("failed", "node_lost", "")

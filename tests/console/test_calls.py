@@ -1,0 +1,177 @@
+"""Call list, detail, recordings, CSV and audit over HTTP."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from console.api.calls import inside
+from console.ledger.models import CallRow
+from tests.console.desk import Browser, Desk
+from tests.console.samples import CallFacts, abandoned, answered, day, refused
+from tests.console.tables import rows
+from tests.kit.wait import until_async
+
+T0 = 1_760_000_000_000
+
+
+async def filled(desk: Desk, made: list[CallFacts]) -> Browser:
+    """A supervisor's browser once these calls are folded to their last fact."""
+    boss = await desk.browser("boss")
+    await desk.fact(*(fact for call in made for fact in call.facts))
+    want = {call.call: call.at for call in made}
+
+    def done() -> bool:
+        found = {row["id"]: row["last_ms"] for row in rows(desk.app.ctx.database, CallRow)}
+        return found.keys() == want.keys() and all(found[call] >= want[call] - 1000 for call in want)
+
+    await until_async(done, 10, "calls stored")
+    return boss
+
+
+async def test_search(desk: Desk) -> None:
+    """Each search field narrows the list to the calls that match, newest first."""
+    made = list(day(T0, 10))
+    boss = await filled(desk, made)
+    everything = (await boss.get("/api/calls"))["calls"]
+    assert [row["id"] for row in everything] == [call.call for call in reversed(made)]
+
+    async def found(query: str) -> list[int]:
+        ids = [row["id"] for row in (await boss.get(f"/api/calls?{query}"))["calls"]]
+        return sorted(n for n, call in enumerate(made) if call.call in ids)
+
+    assert await found("outcome=abandoned") == [3, 8] and await found("outcome=refused") == [4, 9]
+    assert await found("outcome=open") == [] and await found("agent=a2") == [2, 7]
+    assert await found("number=00000007") == [7] and await found("number=95500") == list(range(10))
+    assert await found("queue=bills&outcome=answered") == [0, 1, 2, 5, 6, 7]
+    assert await found(f"from={T0 + 40}&to={T0 + 81}") == [2, 3, 4]
+
+
+async def test_pages_follow_each_other(desk: Desk) -> None:
+    """`next` leads through the whole list without gap or repeat, also where calls share a millisecond."""
+    made = [answered(T0 + n // 3, n) for n in range(11)]
+    boss = await filled(desk, made)
+    seen: list[str] = []
+    after = ""
+    while True:
+        page = await boss.get(f"/api/calls?limit=4{after}")
+        seen += [row["id"] for row in page["calls"]]
+        if not page["next"]:
+            break
+        after = f"&before={page['next']}"
+    assert len(seen) == 11 and set(seen) == {call.call for call in made}
+
+
+async def test_detail_has_the_facts_in_order(desk: Desk) -> None:
+    """A call's detail has segments, menu steps, recording and all its facts in the order they happened."""
+    made = answered(T0)
+    boss = await filled(desk, [made])
+    await until_async(lambda: rows(desk.app.ctx.database, CallRow)[0]["recording"] == "filed", 5, "recording known")
+    got = await boss.get(f"/api/calls/{made.call}")
+    times = [fact["at_ms"] for fact in got["facts"]]
+    assert times == sorted(times) and {fact["kind"] for fact in got["facts"]} >= {"edge_invite", "bridged", "recorded"}
+    assert [part["kind"] for part in got["segments"]] == ["queue", "agent"] and got["menu"][0]["item"] == "bill"
+    assert got["recordings"][0]["duration_ms"] == 30_000
+    status, error = await boss.call("GET", "/api/calls/unknown")
+    assert status == 404 and error["error"]["code"] == "unknown_call"
+
+
+async def test_recording_in_ranges(desk: Desk) -> None:
+    """A recording is served whole and in parts, HEAD tells its length, a part beyond its end is refused."""
+    made = answered(T0)
+    boss = await filled(desk, [made])
+    path = desk.config.vault / str(next(fact.body["path"] for fact in made.facts if fact.kind == "recorded"))
+    path.parent.mkdir(parents=True)
+    path.write_bytes(bytes(range(256)) * 4)
+    url = f"{desk.url}/api/calls/{made.call}/recordings/1"
+    async with boss.http.get(url) as whole:
+        assert whole.status == 200 and await whole.read() == path.read_bytes() and whole.content_type == "audio/wav"
+        assert whole.headers["Accept-Ranges"] == "bytes" and "no-store" in whole.headers["Cache-Control"]
+    async with boss.http.get(url, headers={"Range": "bytes=10-19"}) as part:
+        assert part.status == 206 and await part.read() == bytes(range(10, 20))
+        assert part.headers["Content-Range"] == "bytes 10-19/1024"
+    async with boss.http.get(url, headers={"Range": "bytes=-4"}) as part:
+        assert part.status == 206 and await part.read() == bytes([252, 253, 254, 255])
+    async with boss.http.get(url, headers={"Range": "bytes=5000-"}) as beyond:
+        assert beyond.status == 416
+    async with boss.http.head(url) as head:
+        assert head.status == 200 and head.headers["Content-Length"] == "1024"
+    assert (await boss.call("GET", f"/api/calls/{made.call}/recordings/2"))[0] == 404
+
+
+@pytest.mark.parametrize(
+    "path", ["../secret.wav", "/etc/passwd", "a/../../secret.wav", "link.wav", "2026/x.txt", "nul\x00.wav", ""]
+)
+def test_paths_stay_in_the_vault(tmp_path: Path, path: str) -> None:
+    """A path in a fact never leads out of the vault, not by dots, not by a link, and only to .wav."""
+    vault = tmp_path / "vault"
+    (vault / "2026").mkdir(parents=True)
+    (tmp_path / "secret.wav").write_bytes(b"x")
+    (vault / "2026" / "x.txt").write_bytes(b"x")
+    (vault / "link.wav").symlink_to(tmp_path / "secret.wav")
+    assert inside(vault, path) is None
+    (vault / "2026" / "good.wav").write_bytes(b"x")
+    assert inside(vault, "2026/good.wav") == (vault / "2026" / "good.wav").resolve()
+
+
+async def test_csv(desk: Desk) -> None:
+    """The export has a mark for spreadsheets, a row a call, ISO times, and no cell that a spreadsheet runs."""
+    evil = CallFacts(T0).edge("edge_invite", "invite", calling="=HYPERLINK(1)", called="+8695500", trunk="@t")
+    boss = await filled(desk, [answered(T0 + 50, 1), evil])
+    async with boss.http.get(desk.url + "/api/calls.csv") as response:
+        raw = await response.read()
+        assert response.content_type == "text/csv" and "calls.csv" in response.headers["Content-Disposition"]
+    assert raw.startswith(b"\xef\xbb\xbf")
+    table = list(csv.DictReader(io.StringIO(raw.decode("utf-8-sig"))))
+    assert [row["calling"] for row in table] == ["13800000001", "'=HYPERLINK(1)"]
+    assert table[0]["province"] == "四川" and table[0]["first"] == "2025-10-09T08:53:20.050+00:00"
+    assert table[1]["called"] == "+8695500" and table[1]["trunk"] == "'@t"
+    async with boss.http.get(desk.url + "/api/calls.csv?outcome=answered") as response:
+        assert len((await response.text()).strip().split("\r\n")) == 2
+
+
+async def test_audit_over_http(desk: Desk) -> None:
+    """The audit counts clean calls, and names the one whose recording file is missing."""
+    whole, gone, left, blocked = answered(T0, 1), answered(T0, 2), abandoned(T0, 3), refused(T0, 4)
+    boss = await filled(desk, [whole, gone, left, blocked])
+
+    def filed() -> bool:
+        return len([row for row in rows(desk.app.ctx.database, CallRow) if row["recording"] == "filed"]) == 2
+
+    await until_async(filed, 5, "recordings known")
+    body: dict[str, Any] = next(fact.body for fact in whole.facts if fact.kind == "recorded")
+    path = desk.config.vault / str(body["path"])
+    path.parent.mkdir(parents=True)
+    path.touch()
+    os.truncate(path, body["bytes"])
+    report = await boss.get(f"/api/audit?from={T0 - 1}&to={T0 + 1000}")
+    assert (report["calls"], report["open"], report["unexplained"]) == (4, 0, 1)
+    assert report["by_code"] == {"file_missing": 1} and report["findings"][0]["call"] == gone.call
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("/api/calls?limit=0", "limit"),
+        ("/api/calls?limit=x", "limit"),
+        ("/api/calls?outcome=odd", "outcome"),
+        ("/api/calls?from=-1", "from"),
+        ("/api/calls?number=%27;", "number"),
+        ("/api/calls?before=zz", "before"),
+        ("/api/calls?odd=1", "odd"),
+        ("/api/calls/x/recordings/0", "number"),
+        ("/api/calls/x/recordings/one", "number"),
+        ("/api/audit?from=5&to=1", "from"),
+    ],
+)
+async def test_bad_fields_are_named(desk: Desk, path: str, field: str) -> None:
+    """A wrong field in a query or path gets a 400 that names it."""
+    boss = await desk.browser("boss")
+    async with boss.http.get(desk.url + path) as response:
+        got = await response.json()
+        assert response.status == 400 and got["error"]["field"] == field, got

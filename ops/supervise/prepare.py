@@ -7,6 +7,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,14 +23,22 @@ from ops.supervise.run import Step, StepFailed
 from ops.supervise.services import ROOT, Service
 
 Say = Callable[[str], None]
+GONE_S = 10
 
 
 def clear(folder: files.Folder, say: Say) -> None:
-    """Kill what a supervisor of this folder left when it died. Only called with the folder's lock held."""
+    """Kill what a dead supervisor of this folder left, and wait until it is gone: it holds ports. Needs the folder's lock."""
     left = proc.family(folder.path, files.leaders(folder))
+    names = ", ".join(sorted({one.name for one in left}))
+    count = proc.kill(left)
+    for _ in range(GONE_S * 20):
+        if not left:
+            break
+        time.sleep(0.05)
+        left = [one for one in left if proc.same(proc.Leader(one.pid, one.start))]
     if left:
-        count = proc.kill(left)
-        names = ", ".join(sorted({one.name for one in left}))
+        raise CommandError(f"processes {', '.join(str(one.pid) for one in left)} do not end, not even by SIGKILL")
+    if count:
         say(f"  cleared     {count} processes that a supervisor of {folder.path} left behind ({names})")
     folder.endpoints.unlink(missing_ok=True)
 

@@ -128,7 +128,8 @@ def test_a_deaf_child_is_killed_and_started_again(centre: Centre) -> None:
 
 def test_a_new_supervisor_clears_what_a_killed_one_left(centre: Centre) -> None:
     """kill -9 of the supervisor leaves its children running; the next one on the same folder kills just these, then starts."""
-    centre.start(a={"words": ["--children", "2"]})
+    port = free_port()
+    centre.start(a={"words": ["--children", "2"], "port": port})
     centre.up()
     old = {one.pid for one in centre.family()}
     centre.end(signal.SIGKILL)
@@ -136,8 +137,9 @@ def test_a_new_supervisor_clears_what_a_killed_one_left(centre: Centre) -> None:
     assert centre.status().returncode == 3, "status tells that nobody watches"
     bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
     try:
-        centre.start(a={})
+        centre.start(a={"port": port})
         until(lambda: centre.words().count("all up") == 2, 15, "the second start")
+        assert "next try" not in centre.words(), "the port was free again"
         assert "cleared     3 processes" in centre.words()
         assert not old & {one.pid for one in centre.family()}
         assert bystander.poll() is None, "what it did not start stays alive"

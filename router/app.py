@@ -76,7 +76,7 @@ async def start(config: CentreConfig, store: Store, clock: Clock, name: str, add
     holder = f"{name}-{clock.now_ms():x}-{os.getpid()}"
     dispatch = Dispatch(holder, store.publish)
     desk = Desk(store, dispatch, clock, config.centre.tenant, name, asyncio.Event())
-    await store.start(rules_of(config), dispatch.send)
+    await store.start(rules_of(config), dispatch.send, dispatch.drop_all)
     await store.subscribe(holder, dispatch.receive)
     server = grpc.aio.server(options=OPTIONS)
     trunks = tuple(t.name for t in config.trunk)

@@ -20,8 +20,8 @@ class Stream(Protocol):
     def push(self, frame: pb.RouterFrame) -> None:
         """Send it, with what else goes out in this turn of the loop."""
 
-    def replaced(self) -> None:
-        """The node has a newer session: end this one."""
+    def drop(self, why: str) -> None:
+        """End it; the node will open another one and assert its calls."""
 
 
 class Dispatch:
@@ -37,12 +37,17 @@ class Dispatch:
         old = self._streams.get(node)
         self._streams[node] = stream
         if old is not None and old is not stream:
-            old.replaced()
+            old.drop("the node has a newer session")
 
     def detach(self, node: str, stream: Stream) -> None:
         """The stream is gone; harmless if a newer one took its place."""
         if self._streams.get(node) is stream:
             del self._streams[node]
+
+    def drop_all(self) -> None:
+        """The store was away: what it holds may be older than what the nodes know."""
+        for stream in tuple(self._streams.values()):
+            stream.drop("the store was away")
 
     @property
     def sessions(self) -> int:

@@ -181,11 +181,15 @@ class Desk:
 
     def queue(self, queue: str) -> QueueRule:
         """Raises UnknownQueue, ConfigMissing."""
-        if self.generation < 0:
-            raise ConfigMissing("the store has no configuration")
+        self.need_rules()
         if queue not in self.queues:
             raise UnknownQueue(queue)
         return self.queues[queue]
+
+    def need_rules(self) -> None:
+        """A store without rules was emptied: nothing it says is true yet. Raises ConfigMissing."""
+        if self.generation < 0:
+            raise ConfigMissing("the store has no configuration")
 
     def waiting(self, queue: str) -> Line:
         """The line of a queue."""

@@ -7,7 +7,7 @@ from router.core.agent import AgentEvent, AgentState
 from router.core.call import CallEvent, CallState
 from router.core.commands import From, Hello, RouteAsk, Rules
 from router.core.desk import Desk, Node
-from router.core.errors import ConfigMissing, NoMediaNode, OldEpoch, UnknownNode
+from router.core.errors import NoMediaNode, OldEpoch, UnknownNode
 from router.core.events import Decision, Expired
 from router.core.leave import close_offer, lose_calls
 from router.core.moves import agent_event, first_free, line_out, place, seek
@@ -15,6 +15,7 @@ from router.core.moves import agent_event, first_free, line_out, place, seek
 
 def hello(d: Desk, what: Hello) -> int:
     """A node's session begins; its number. A newer epoch: the process before is gone, and its calls."""
+    d.need_rules()
     n = d.nodes.get(what.node) or Node(what.node)
     known = n.epoch
     if what.epoch < known:
@@ -42,6 +43,7 @@ def heartbeat(d: Desk, by: From, draining: bool, held: int) -> None:
 def expire(d: Desk, limit: int) -> Expired:
     """Serve timers. If nobody did for longer than the gap there was an outage: nodes and seats could not speak meanwhile, so what
     they are waited for gets its time anew."""
+    d.need_rules()
     outage = d.now - d.tick > d.times.gap_ms
     d.tick = d.now
     if outage:
@@ -121,8 +123,7 @@ def _match_all(d: Desk, skill: str) -> None:
 
 def route(d: Desk, ask: RouteAsk) -> Decision:
     """Refused if the caller is on the blacklist, else the media node with the least load."""
-    if d.generation < 0:
-        raise ConfigMissing("the store has no configuration")
+    d.need_rules()
     refused = ask.refused or ("REASON_BLACKLISTED" if _listed(d, ask.listed_as) else "")
     n = None if refused else _least_loaded(d)
     if n is None and not refused:

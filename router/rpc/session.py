@@ -66,7 +66,7 @@ class _Waiting:
 
 
 class Session:
-    """`run(context)` once. Other threads of work call push() and replaced()."""
+    """`run(context)` once. Other threads of work call push() and drop()."""
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
@@ -85,9 +85,9 @@ class Session:
         self._out.append(frame)
         self._wake.set()
 
-    def replaced(self) -> None:
-        """The node has a newer stream."""
-        self._fail(StoreAway("the node has a newer session"))
+    def drop(self, why: str) -> None:
+        """End with UNAVAILABLE; the node opens another one."""
+        self._fail(StoreAway(why))
 
     def _fail(self, fault: RouterError) -> None:
         self._fault = self._fault or fault

@@ -16,8 +16,9 @@ OnEffects = Callable[[Sequence[Effect]], None]
 class Store(Protocol):
     """Verbs run in the order they are called in; the awaitables need not be awaited for that."""
 
-    async def start(self, rules: Rules, on_effects: OnEffects) -> None:
-        """Begin; returns at once even if the store is away. `on_effects` gets what no caller asked for."""
+    async def start(self, rules: Rules, on_effects: OnEffects, on_lost: Callable[[], None]) -> None:
+        """Begin; returns at once even if the store is away. `on_effects` gets what no caller asked for; `on_lost` is told each time
+        the store went away or was found empty: it may have forgotten the last moments, so nodes must assert their calls."""
 
     async def close(self) -> None:
         """End; verbs under way fail with StoreAway."""

@@ -16,13 +16,16 @@ AGAIN_S = 0.2
 
 async def listen(url: str, channel: str, on_payload: Callable[[bytes], None]) -> None:
     """Runs until cancelled."""
+    told = False
     while True:
         try:
             async with redis.asyncio.from_url(url) as client, client.pubsub() as box:
                 await box.subscribe(channel)
+                told = False
                 async for message in box.listen():
                     if message["type"] == "message":
                         on_payload(message["data"])
         except (RedisError, OSError) as error:
-            log.warning("mailbox away", extra={"why": str(error)})
+            log.log(logging.DEBUG if told else logging.WARNING, "mailbox away", extra={"why": str(error)})
+            told = True
         await asyncio.sleep(AGAIN_S)

@@ -25,8 +25,8 @@ class MemoryStore:
         self.desk = Desk(tenant, f"router:{router}", times)
         self._boxes: dict[str, Callable[[bytes], None]] = {}
 
-    async def start(self, rules: Rules, on_effects: OnEffects) -> None:
-        """Take the rules."""
+    async def start(self, rules: Rules, on_effects: OnEffects, on_lost: Callable[[], None]) -> None:
+        """Take the rules; this store is never lost."""
         on_effects(await self.sync_config(rules, self.desk.now))
 
     async def close(self) -> None:

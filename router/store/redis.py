@@ -54,10 +54,11 @@ class RedisStore:
         self._tasks: list[asyncio.Task[None]] = []
         self._rules: Rules | None = None
         self._on_effects: OnEffects = lambda _: None
+        self._on_lost: Callable[[], None] = lambda: None
 
-    async def start(self, rules: Rules, on_effects: OnEffects) -> None:
+    async def start(self, rules: Rules, on_effects: OnEffects, on_lost: Callable[[], None]) -> None:
         """Connect in the background, again and again."""
-        self._rules, self._on_effects = rules, on_effects
+        self._rules, self._on_effects, self._on_lost = rules, on_effects, on_lost
         self._tasks.append(asyncio.create_task(self._keep_connected(), name="redis"))
 
     async def close(self) -> None:
@@ -77,9 +78,11 @@ class RedisStore:
                 tries = 0
                 await self._watch(wire)
             except (OSError, StoreAway) as error:
-                log.warning("store away", extra={"why": str(error), "tries": tries})
-            self._wire = None
-            self.connected.clear()
+                log.log(_loud(tries), "store away", extra={"why": str(error), "tries": tries})
+            if self._wire is not None:
+                self._wire = None
+                self.connected.clear()
+                self._on_lost()
             await asyncio.sleep(RETRY_S[min(tries, len(RETRY_S) - 1)])
             tries += 1
 
@@ -253,6 +256,11 @@ class RedisStore:
         """Get frames from other routers."""
         box = listen(self.place.url, channel(self.place.tenant, holder), on_payload)
         self._tasks.append(asyncio.create_task(box, name="mailbox"))
+
+
+def _loud(tries: int) -> int:
+    """Tell the first failure and then every now and then; the others only to who looks closely."""
+    return logging.WARNING if tries % 30 == 0 else logging.DEBUG
 
 
 def _enqueue_words(by: From, what: Enqueue) -> tuple[Word, ...]:

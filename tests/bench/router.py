@@ -82,7 +82,7 @@ async def log_in(path: Path, agents: int) -> None:
     config = configuration.load(path)
     clock = SystemClock()
     store = redis_store(config, "bench", clock)
-    await store.start(rules_of(config), lambda _: None)
+    await store.start(rules_of(config), lambda _: None, lambda: None)
     await store.connected.wait()
     for first in range(0, agents, 500):
         ids = [f"a{n}" for n in range(first, min(first + 500, agents))]
@@ -130,7 +130,7 @@ def case(folder: Path, agents: int, parked: int, rate: int, seconds: float) -> C
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.router")
-    parser.add_argument("--rate", type=int, default=1510, help="cycles a second asked for")
+    parser.add_argument("--rate", type=int, default=1540, help="cycles a second asked for")
     parser.add_argument("--seconds", type=float, default=10)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tierline-bench-") as folder:
@@ -139,7 +139,11 @@ def main() -> int:
     ratio = large.us_per_cycle / small.us_per_cycle
     result = {"bench": "router", "per_s": round(large.per_s), "router_core": round(large.router_core, 2)}
     result |= {"redis_core": round(large.redis_core, 2), "scale_ratio": round(ratio, 2)}
-    result |= {"small_per_s": round(small.per_s), "us_per_cycle": round(large.us_per_cycle), "refused": small.refused + large.refused}
+    result |= {
+        "small_per_s": round(small.per_s),
+        "us_per_cycle": round(large.us_per_cycle),
+        "refused": small.refused + large.refused,
+    }
     print(json.dumps(result))
     slow = result["per_s"] < GOALS["per_s"] or result["refused"]
     return int(bool(slow) or any(result[k] > GOALS[k] for k in ("router_core", "redis_core", "scale_ratio")))

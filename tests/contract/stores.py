@@ -80,7 +80,7 @@ class World:
         return self.clock.now_ms()
 
     async def open(self, rules: Rules = RULES) -> World:
-        await self.store.start(rules, lambda _: None)
+        await self.store.start(rules, lambda _: None, lambda: None)
         if isinstance(self.store, RedisStore):
             await self.store.connected.wait()
         await self.store.expire(100, self.now)

@@ -3,6 +3,7 @@
 -- lost node's calls.
 -- If nobody served for longer than TIMES.gap_ms there was an outage (no router, or Redis away): nodes and seats could not speak
 -- meanwhile, so what they are waited for gets its time anew.
+if R.empty() then return R.no_rules() end
 local last = tonumber(redis.call('GET', P .. 'tick') or 0)
 redis.call('SET', P .. 'tick', NOW)
 local due = redis.call('ZRANGEBYSCORE', DUE, '-inf', NOW, 'LIMIT', 0, ARGV[4])

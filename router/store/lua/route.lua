@@ -23,7 +23,7 @@ local function least_loaded()
   return best, best_uri
 end
 
-if redis.call('EXISTS', P .. 'config') == 0 then return R.refuse('CONFIG', 'the store has no configuration') end
+if R.empty() then return R.no_rules() end
 if refused == '' and listed() then refused = 'REASON_BLACKLISTED' end
 local node, uri = '', ''
 if refused == '' then

@@ -142,8 +142,17 @@ function R.queue(id)
   return row
 end
 
+-- A store without rules was emptied: nothing it says is true before it has them again and nodes have asserted their calls.
+function R.empty()
+  return redis.call('EXISTS', P .. 'config') == 0
+end
+
+function R.no_rules()
+  return R.refuse('CONFIG', 'the store has no configuration')
+end
+
 function R.no_queue(id)
-  if redis.call('EXISTS', P .. 'config') == 0 then return R.refuse('CONFIG', 'the store has no configuration') end
+  if R.empty() then return R.no_rules() end
   return R.refuse('QUEUE', id)
 end
 

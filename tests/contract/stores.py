@@ -105,11 +105,18 @@ class World:
         await self.store.expire(100, self.now)
         self.node = await self.hello("m1")
 
+    def texts(self) -> list[str]:
+        """The facts as they travel: what Lua wrote, letter by letter."""
+        if self.client is None:
+            assert isinstance(self.store, MemoryStore)
+            return [facts_.encode(fact) for fact in self.store.desk.facts]
+        return [entry[b"f"].decode() for _, entry in self.client.xrange(shared.facts(TENANT))]
+
     def facts(self) -> list[Fact]:
         if self.client is None:
             assert isinstance(self.store, MemoryStore)
             return list(self.store.desk.facts)
-        return [facts_.decode(entry[b"f"]) for _, entry in self.client.xrange(shared.facts(TENANT))]
+        return [facts_.decode(text) for text in self.texts()]
 
     def kinds(self, since: int = 0) -> list[str]:
         return [f.kind for f in self.facts()[since:]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from google.protobuf import json_format
 from hypothesis import given
@@ -26,7 +28,7 @@ ROUTERS = {
 }
 HOME = {"country": "CN", "province": "江苏省", "city": "南京市"}
 # One of each kind as its writer makes it: every field set, in the spelling that docs and readers use.
-SAMPLES = {
+SAMPLES: dict[str, dict[str, Any]] = {
     "edge_invite": {
         "edge": "edge1",
         "trunk": "t1",
@@ -109,8 +111,8 @@ async def test_each_kind_of_the_router(world: World) -> None:
     written = world.facts()
     assert {f.kind for f in written} == ROUTERS
     assert len({f.id for f in written}) == len(written)
-    for fact in written:
-        message = parsed(facts.encode(fact))
+    for fact, text in zip(written, world.texts(), strict=True):
+        message = parsed(text)
         assert {field.name for field, _ in getattr(message, fact.kind).ListFields()} == set(fact.body), fact
         assert message.source == "router:r1" and message.tenant == "main"
 
@@ -120,7 +122,7 @@ async def test_names_that_json_must_quote(world: World) -> None:
     await world.agent("王小明", seat="801")
     words = world.words("c1", "tech")
     await world.asserted(Assert("talk", words, 'an "offer" \\ of/any kind', "王小明", START))
-    bridged = parsed(facts.encode(next(f for f in world.facts() if f.kind == "bridged")))
+    (bridged,) = (message for message in map(parsed, world.texts()) if message.HasField("bridged"))
     assert (bridged.agent, bridged.bridged.offer) == ("王小明", 'an "offer" \\ of/any kind')
 
 

@@ -105,7 +105,7 @@ async def test_library_and_rules_come_back(redis_port: int) -> None:
             await store.login("a1", "801", (), 1)
         except StoreAway:
             return False
-        return await admin.call(("EXISTS", "{main}:r:config")) == 1
+        return bool(await admin.call(("EXISTS", "{main}:r:config")))
 
     await until_async(works, 5, "library and rules")
     admin.abort()

@@ -21,7 +21,7 @@ lint: protos-check  ## what people run before a commit
 	.venv/bin/lint-imports
 
 bench: setup  ## make bench B=router|call|recording, or all; one JSON line each on standard output
-	@for name in $(or $(B),$(BENCHES)); do $(PYTHON) -m tests.bench.$$name || exit 1; done
+	@status=0; for name in $(or $(B),$(BENCHES)); do $(PYTHON) -m tests.bench.$$name || status=1; done; exit $$status
 
 protos:  ## generated code, after a change in proto/
 	ops/setup/protos.sh

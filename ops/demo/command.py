@@ -64,6 +64,8 @@ def _run(args: argparse.Namespace) -> int:
         return asyncio.run(_demo(folder, stay))
     except (StageError, ApiError, NoSound) as error:
         raise CommandError(f"{error}\nlogs of the province are in {folder.path / 'log'}") from error
+    except asyncio.CancelledError:
+        return 128 + signal.SIGTERM
     finally:
         print("stopping the province", flush=True)
         commands.stop(folder, drain_s=2, aloud=False)

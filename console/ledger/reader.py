@@ -45,7 +45,7 @@ class Pace:
     read_every: int = 200  # pause after a read, so that entries gather
     block: int = 1000  # a read waits so long for the first entry
     read_most: int = 1000  # entries a read
-    commit_every: int = 1500  # between commits, while facts come
+    commit_every: int = 2000  # between commits, while facts come
     commit_most: int = 2000  # facts in hand that are committed without waiting
     lease: int = 10_000
     retry: int = 500  # after Redis or SQL was away

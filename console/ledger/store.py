@@ -9,7 +9,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Table, and_, delete, func, or_, select
@@ -35,6 +35,8 @@ FACT, CALL, SEGMENT, MENU = table(FactRow), table(CallRow), table(SegmentRow), t
 RECORDING, AGENT_STATE, BAD = table(RecordingRow), table(AgentStateRow), table(BadFactRow)
 CACHED_CALLS = 4000
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+_HEAD = ("id", "at_ms", "tenant", "source", "kind", "call", "agent")
+_head = attrgetter(*_HEAD)
 _CHUNK = 400  # names in one IN (...)
 
 
@@ -60,7 +62,7 @@ class Store:
         self.database, self.stream, self.holder = database, stream, holder
         self._calls: OrderedDict[str, _Call] = OrderedDict()
         self._tails: dict[tuple[str, str], Row] = {}  # (tenant, agent) -> last stretch stored
-        self._sql: dict[str, Any] = {}
+        self._sql: dict[str, tuple[str, Callable[[Row], tuple[Any, ...]]]] = {}
 
     def forget(self) -> None:
         """Drop what is remembered of the database."""
@@ -83,7 +85,7 @@ class Store:
             elif fact.call:
                 of_calls.setdefault(fact.call, []).append(fact)
         self._load(connection, of_calls)
-        self._write(connection, FACT, [_fact_row(fact) for fact in batch.facts], keep=True)
+        self._write_facts(connection, batch.facts)
         self._write(connection, BAD, batch.bad, keep=True)
         self._calls_rows(connection, of_calls)
         self._agents_rows(connection, of_agents)
@@ -161,10 +163,21 @@ class Store:
         """
         if not rows:
             return
+        sql, pick = self._statement(target, keep)
+        connection.exec_driver_sql(sql, [pick(row) for row in rows] if self.database.sqlite else list(rows))
+
+    def _write_facts(self, connection: Connection, facts: Sequence[Fact]) -> None:
+        """The same for facts, of which there are most."""
+        if not self.database.sqlite:
+            self._write(connection, FACT, [_fact_row(fact) for fact in facts], keep=True)
+        elif facts:
+            sql, _ = self._statement(FACT, True)
+            connection.exec_driver_sql(sql, [(*_head(fact), _encode(fact.body)) for fact in facts])
+
+    def _statement(self, target: Table, keep: bool) -> tuple[str, Callable[[Row], tuple[Any, ...]]]:
         if target.name not in self._sql:
             self._sql[target.name] = self._compile(target, keep)
-        sql, pick = self._sql[target.name]
-        connection.exec_driver_sql(sql, [pick(row) for row in rows] if self.database.sqlite else list(rows))
+        return self._sql[target.name]
 
     def _compile(self, target: Table, keep: bool) -> tuple[str, Callable[[Row], tuple[Any, ...]]]:
         insert = sqlite.insert(target) if self.database.sqlite else postgresql.insert(target)
@@ -187,16 +200,7 @@ def _remove(connection: Connection, target: Table, row: Row) -> None:
 
 
 def _fact_row(fact: Fact) -> Row:
-    return {
-        "id": fact.id,
-        "at_ms": fact.at_ms,
-        "tenant": fact.tenant,
-        "source": fact.source,
-        "kind": fact.kind,
-        "call": fact.call,
-        "agent": fact.agent,
-        "body": _encode(fact.body),
-    }
+    return {**dict(zip(_HEAD, _head(fact), strict=True)), "body": _encode(fact.body)}
 
 
 def fact_of(row: Any) -> Fact:

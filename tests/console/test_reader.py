@@ -236,7 +236,8 @@ async def test_trims_only_behind_the_position(redis: Redis, redis_server: RedisS
     await redis.config_set("stream-node-max-entries", 10)
     try:
         async with reading(redis_server.url, database) as reader:
-            await write(redis, *facts)
+            for fact in facts:  # one by one, so that they are not all of one millisecond
+                await write(redis, fact)
             await until_async(stored(database, len(facts)), 10, "all stored")
             await until_async(lambda: _short(redis, len(facts) // 2), 10, "the stream is cut")
             reader.pace = replace(FAST, commit_every=3_600_000)

@@ -122,7 +122,8 @@ def _service(by: ByKind, segments: dict[str, Row]) -> Row:
     """Queue, agent, waits and the menu path."""
     waits = [row for row in segments.values() if row["kind"] == "queue"]
     talks = [row for row in segments.values() if row["kind"] == "agent" and row["answered_ms"]]
-    ended, chosen = _ended(by)[0], by.get("menu_chosen", [])
+    last, chosen = _ended(by), by.get("menu_chosen", [])
+    ended = last.body if last else {}
     decisive = next((row for row in waits if row["answered_ms"]), waits[-1] if waits else {})
     path = ended.get("menu_path") or [fact.body.get("item", "") for fact in chosen]
     return {
@@ -140,11 +141,11 @@ def _service(by: ByKind, segments: dict[str, Row]) -> Row:
 
 def _end(by: ByKind) -> Row:
     """How it ended, by the one that knows best: media node, router's refusal, loss of the node, edge."""
-    if "call_ended" in by:
-        ended, told = _ended(by)
-        outcome, talk = ended.get("outcome", {}), ended.get("talk_ms", 0)
+    if ended := _ended(by):
+        outcome, talk = ended.body.get("outcome", {}), ended.body.get("talk_ms", 0)
         result, side = short(outcome.get("result", "")) or "failed", short(outcome.get("side", ""))
-        return _verdict(result, short(outcome.get("reason", "")), side, by.at("call_ended"), talk, result if told else "")
+        told = result if ended.source.startswith("media") else ""
+        return _verdict(result, short(outcome.get("reason", "")), side, ended.at_ms, talk, told)
     if refused := short(by.body("routed").get("refused", "")):
         return _verdict("refused", refused, "system", by.at("edge_outcome") or by.at("routed"))
     for fact in by.get("left_queue", []):
@@ -153,12 +154,11 @@ def _end(by: ByKind) -> Row:
     return _end_at_edge(by)
 
 
-def _ended(by: ByKind) -> tuple[Row, bool]:
-    """How the media node ended it, and that it did; else how the router did, for a node that it took for lost."""
-    for fact in by.get("call_ended", []):
-        if fact.source.startswith("media"):
-            return fact.body, True
-    return by.body("call_ended"), False
+def _ended(by: ByKind) -> Fact | None:
+    """How it ended: the last word of a media node (one that was full may have spoken first), else the router's for a lost node."""
+    facts = by.get("call_ended", [])
+    told = [fact for fact in facts if fact.source.startswith("media")] or facts
+    return told[-1] if told else None
 
 
 def _end_at_edge(by: ByKind) -> Row:
@@ -277,9 +277,9 @@ def _release(by: ByKind, talks: list[Row]) -> None:
         mine = [row for row in talks if row["agent"] == fact.agent and not row["end_ms"]]
         if mine:
             mine[0] |= {"end_ms": fact.at_ms, "talk_ms": fact.body.get("talk_ms", 0), "side": short(fact.body.get("side", ""))}
-    if ended := by.at("call_ended"):
+    if ended := _ended(by):
         for row in talks:
-            row["end_ms"] = row["end_ms"] or ended
+            row["end_ms"] = row["end_ms"] or ended.at_ms
 
 
 # ---- menu, recordings -------------------------------------------------------------------------------------------

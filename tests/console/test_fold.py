@@ -73,6 +73,16 @@ def test_unknown_result_counts_against_us() -> None:
     assert rows_of(CallFacts(T0).media("call_ended", outcome={})).call["result"] == "failed"
 
 
+def test_last_node_has_the_last_word() -> None:
+    """A full node's 503 does not count once another node has served the call; the router's word counts only without a node's."""
+    full = {"result": "RESULT_FAILED", "reason": "REASON_OVERLOAD", "side": "SIDE_SYSTEM", "sip_status": 503}
+    made = CallFacts(T0)
+    made.add("call_ended", "media:m2", f"{made.call}:m:m2:1", outcome=full).arrive().enqueue().offer().bridge().end()
+    made.wait(5).router("call_ended", outcome={"result": "RESULT_FAILED", "reason": "REASON_NODE_LOST"})
+    row = rows_of(made).call
+    assert (row["result"], row["media_result"], row["ended_ms"] > T0 + 1000) == ("answered", "answered", True)
+
+
 def test_states_while_it_lasts() -> None:
     """The state follows the facts: edge, menu, waiting, talking, ended."""
     made = CallFacts(T0).edge("edge_invite", "invite")

@@ -47,10 +47,15 @@ class Script:
         self._dialogs = Dialogs(settings)
         self._registrar = Registrar(settings, seats)
         self._web = Web(settings)
+        self._main = os.getpid()
 
     def child_init(self, rank: int) -> int:
-        """In each process after the fork. It dies with the main process: an orphan would keep the ports."""
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        """In each process, the main one too. Those forked die with it: an orphan would keep the ports.
+
+        The main process must not die with its own parent: when the supervisor is killed, calls go on.
+        """
+        if os.getpid() != self._main:
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         gc.collect()
         gc.freeze()
         return 0

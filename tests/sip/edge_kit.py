@@ -61,11 +61,11 @@ class EdgeKit:
         """Where it listens, UDP and TCP."""
         return self.config.edge.address, self.config.ports.sip
 
-    def start(self) -> EdgeKit:
-        """Start and wait until it is healthy and its asker process has connected its loop."""
+    def start(self, *parent: str) -> EdgeKit:
+        """Start, as a child of the command `parent` if given, and wait until it is healthy and its asker process listens."""
         self.config.state.mkdir(parents=True, exist_ok=True)
         self.file.write_text(dump(replace(self.config)), encoding="utf-8")
-        words = [sys.executable, "-m", "sip.edge", "--config", str(self.file)]
+        words = [*parent, sys.executable, "-m", "sip.edge", "--config", str(self.file)]
         with self.log.open("ab") as out:
             self.process = subprocess.Popen(words, cwd=ROOT, stdout=out, stderr=out)
         until(self.healthy, 20, f"the edge answers /healthz (see {self.log})")

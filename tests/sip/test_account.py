@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ from tests.sip.edge_kit import EdgeKit, edge_config
 
 pytestmark = pytest.mark.real
 CALLS = 40
+SUPERVISOR = [sys.executable, "-c", "import subprocess, sys; subprocess.Popen(sys.argv[1:]).wait()"]
 
 
 async def test_complete_after_kill(tmp_path: Path) -> None:
@@ -66,3 +70,18 @@ def test_orphans_are_cleaned_up(tmp_path: Path) -> None:
         until(lambda: not set(left) & set(second.processes()), 5, "the first edge's processes are gone")
         until(second.healthy, 10, "the second edge serves")
         second.stop()
+
+
+def test_supervisor_killed(tmp_path: Path) -> None:
+    """kill -9 of the process that started the edge leaves all of the edge alive and answering; its own end ends all of it."""
+    kit = EdgeKit(edge_config(tmp_path)).start(*SUPERVISOR)
+    assert kit.process is not None
+    before, main = kit.processes(), int((tmp_path / "edge" / "kamailio.pid").read_text())
+    kit.process.kill()
+    kit.process.wait(5)
+    try:
+        assert kit.get("/healthz") == "ok\n"
+        assert set(kit.processes()) == set(before)
+    finally:
+        os.kill(main, signal.SIGKILL)
+        until(lambda: not kit.processes(), 5, "the children died with the main process")

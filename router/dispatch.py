@@ -8,8 +8,9 @@ from typing import Protocol
 
 from tierline.routing.v1 import routing_pb2 as pb
 
-from router.core.events import ASKER, Effect, ToNode
+from router.core.events import ASKER, Effect, Offer, ToNode
 from router.frames import to_wire
+from router.metrics import OFFERS
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +62,8 @@ class Dispatch:
                 self._send(effect, asker)
 
     def _send(self, effect: ToNode, asker: Stream | None) -> None:
+        if isinstance(effect.frame, Offer):
+            OFFERS.inc()
         frame = to_wire(effect.frame)
         if effect.holder == ASKER and asker is not None:
             asker.push(frame)

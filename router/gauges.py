@@ -11,12 +11,11 @@ from router.metrics import NODES, OLDEST, READY, STORE_UP, TALKING, WAITING
 from router.store.base import Store
 
 EVERY_S = 2.0
-SILENT_MS = 10_000
 
 
-def state_of(node: NodeSeen, now_ms: int) -> str:
-    """live, draining or lost."""
-    if not node.holder or now_ms - node.seen_ms > SILENT_MS:
+def state_of(node: NodeSeen) -> str:
+    """live, draining or lost (the timers take its stream's holder away when it was silent for too long)."""
+    if not node.holder:
         return "lost"
     return "draining" if node.draining else "live"
 
@@ -35,6 +34,6 @@ async def update(store: Store, clock: Clock) -> None:
         READY.labels(q.queue).set(q.ready)
         TALKING.labels(q.queue).set(q.talking)
         OLDEST.labels(q.queue).set(max(0, now - q.oldest_entered_ms) / 1000 if q.oldest_entered_ms else 0)
-    states = Counter(state_of(node, now) for node in nodes)
+    states = Counter(state_of(node) for node in nodes)
     for state in ("live", "draining", "lost"):
         NODES.labels(state).set(states[state])

@@ -21,8 +21,8 @@ from ops.clock import Clock
 from router import frames
 from router.core.commands import From
 from router.core.errors import BadInput, RouterError, StoreAway
-from router.core.events import Effect, Offer, ToNode
-from router.metrics import OFFERS, REFUSED
+from router.core.events import Effect
+from router.metrics import REFUSED
 from router.rpc import validate
 from router.rpc.errors import Context
 from router.store.base import Store
@@ -194,7 +194,6 @@ class Session:
 
     def _effects(self, effects: list[Effect]) -> None:
         if effects:
-            OFFERS.inc(sum(isinstance(e, ToNode) and isinstance(e.frame, Offer) for e in effects))
             self.desk.post.send(effects, self)
 
     def _done(self, waiting: _Waiting) -> None:

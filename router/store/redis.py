@@ -7,15 +7,16 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import hiredis
 
 from ops import keys as shared
-from ops.clock import Clock
+from ops.clock import Clock, stopwatch_s
 from router.core.commands import Assert, End, Enqueue, From, Hello, RouteAsk, Rules, Times
 from router.core.errors import ConfigMissing, StoreAway
 from router.core.events import AgentSeen, Decision, Effect, Expired, NodeSeen, QueueSeen
+from router.metrics import VERB_SECONDS
 from router.store import rows, scripts, views
 from router.store.base import Effects, OnEffects
 from router.store.keys import channel
@@ -24,6 +25,7 @@ from router.store.replies import error_of, fact_body
 from router.store.wire import Wire, Word, connect
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0)
 LETTER_TRIES, LETTER_PAUSE_S = 20, 0.1
 WATCH_S = 1.0  # an answer that takes longer than this (twice at most) means that Redis hangs
@@ -47,6 +49,7 @@ class RedisStore:
         self.clock = clock
         self.connected = asyncio.Event()
         self._library = scripts.load(place.times)
+        self._seconds = {verb: VERB_SECONDS.labels(verb) for verb in self._library.functions}
         self._facts = shared.facts(place.tenant)
         self._source = f"router:{place.router}"
         self._wire: Wire | None = None
@@ -125,14 +128,21 @@ class RedisStore:
             return future
         return self._wire.call(words, decode)
 
+    def _timed(self, verb: str, asker: str, now_ms: int, words: tuple[Word, ...], decode: Callable[[Any], T]) -> asyncio.Future[T]:
+        """A verb, with its time from asking to answer in the metrics; refusals and losses are counted where they are told."""
+        began, seconds = stopwatch_s(), self._seconds[verb]
+
+        def answered(reply: Any) -> T:
+            seconds.observe(stopwatch_s() - began)
+            return decode(reply)
+
+        return self._call(self._words(verb, asker, now_ms, words), answered)
+
     def _words(self, verb: str, asker: str, now_ms: int, words: tuple[Word, ...]) -> tuple[Word, ...]:
         return ("FCALL", self._library.functions[verb], 1, self._facts, now_ms, self._source, asker, *words)
 
     def _verb(self, verb: str, asker: str, now_ms: int, *words: Word) -> asyncio.Future[list[Effect]]:
-        return self._call(self._words(verb, asker, now_ms, words), self._effects)
-
-    def _effects(self, reply: Any) -> list[Effect]:
-        return rows.effects(reply)
+        return self._timed(verb, asker, now_ms, words, rows.effects)
 
     def login(self, agent: str, seat: str, skills: Sequence[tuple[str, int]], now_ms: int) -> Effects:
         """At a seat."""
@@ -186,7 +196,7 @@ class RedisStore:
     def hello(self, what: Hello, now_ms: int) -> Awaitable[tuple[int, list[Effect]]]:
         """A node's session begins."""
         words = (what.node, what.uri, what.epoch, int(what.draining), what.calls, what.holder)
-        return self._call(self._words("hello", what.node, now_ms, words), lambda r: (r[0], rows.effects(r[1])))
+        return self._timed("hello", what.node, now_ms, words, lambda r: (r[0], rows.effects(r[1])))
 
     def heartbeat(self, by: From, draining: bool, calls: int, now_ms: int) -> Effects:
         """A node lives."""
@@ -199,7 +209,7 @@ class RedisStore:
             offers, after_calls, nodes, served, effects = reply
             return Expired(tuple(rows.effects(effects)), offers, after_calls, nodes, served >= limit)
 
-        return self._call(self._words("expire", "", now_ms, (limit,)), decode)
+        return self._timed("expire", "", now_ms, (limit,), decode)
 
     async def sync_config(self, rules: Rules, now_ms: int) -> list[Effect]:
         """Queues and blacklist; also after every reconnect."""
@@ -220,7 +230,7 @@ class RedisStore:
     def route(self, ask: RouteAsk, now_ms: int) -> Awaitable[Decision]:
         """Where a call goes."""
         words = (ask.call, ask.refused, fact_body(ask), *ask.listed_as)
-        return self._call(self._words("route", "", now_ms, words), lambda r: Decision(*(rows.text(w) for w in r)))
+        return self._timed("route", "", now_ms, words, lambda r: Decision(*(rows.text(w) for w in r)))
 
     async def queues(self) -> list[QueueSeen]:
         """All lines."""

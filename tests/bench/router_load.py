@@ -37,6 +37,8 @@ class Load:
         self.out: list[pb.MediaFrame] = []
         self.begun = self.ended = 0
         self.refused = 0
+        self.asked: dict[str, float] = {}
+        self.waits_ms: list[float] = []  # Enqueue handed to the stream -> Offer read
 
     def add(self, **body: object) -> None:
         self.seq += 1
@@ -44,11 +46,14 @@ class Load:
 
     def enqueue(self, queue: str) -> None:
         now = now_ms()
-        words = pb.Enqueue(call=uuid7(now), version=1, queue=queue, priority=-1, entered_ms=now, profile=PROFILE)
+        call = uuid7(now)
+        self.asked[call] = time.monotonic()
+        words = pb.Enqueue(call=call, version=1, queue=queue, priority=-1, entered_ms=now, profile=PROFILE)
         self.add(enqueue=words)
 
     def answer(self, offer: pb.Offer) -> None:
         now = now_ms()
+        self.waits_ms.append((time.monotonic() - self.asked.pop(offer.call)) * 1000)
         self.add(settle=pb.Settle(call=offer.call, version=2, offer=offer.offer, answered_ms=now))
         self.add(end=pb.End(call=offer.call, version=3, outcome=OUTCOME, ended_ms=now))
         self.ended += 1
@@ -96,6 +101,30 @@ class Load:
         return time.monotonic() - start
 
 
+async def asked_word() -> str:
+    """The bench's next word; the stream goes on meanwhile."""
+    line: str = await asyncio.to_thread(sys.stdin.readline)
+    return line.strip()
+
+
+async def window(load: Load, rate: int, seconds: float) -> dict[str, float]:
+    """One measurement."""
+    load.begun = load.ended = 0
+    load.waits_ms.clear()
+    took = await load.run(rate, seconds)
+    waits = sorted(load.waits_ms)
+    p50, p99 = (round(waits[int(len(waits) * share)], 1) for share in (0.5, 0.99))
+    return {"cycles": load.ended, "seconds": took, "refused": load.refused, "p50_ms": p50, "p99_ms": p99}
+
+
+async def beat(load: Load) -> None:
+    """Between windows the node must not fall silent."""
+    while True:
+        load.add(heartbeat=pb.Heartbeat(calls=1))
+        await load.flush()
+        await asyncio.sleep(2)
+
+
 async def main(address: str, rate: int, seconds: float, parked: int) -> None:
     async with grpc.aio.insecure_channel(address) as channel:
         load = Load(routing_pb2_grpc.RoutingStub(channel).Session())
@@ -105,12 +134,13 @@ async def main(address: str, rate: int, seconds: float, parked: int) -> None:
             load.enqueue("parked")
         await load.settle()
         await load.run(rate, 1.0)  # warm
-        load.begun = load.ended = 0
-        print(json.dumps({"begin": True}), flush=True)
-        sys.stdin.readline()
-        took = await load.run(rate, seconds)
-        print(json.dumps({"cycles": load.ended, "seconds": took, "refused": load.refused}), flush=True)
-        sys.stdin.readline()
+        print(json.dumps({"ready": True}), flush=True)
+        beats = asyncio.create_task(beat(load))
+        while await asked_word() == "window":
+            beats.cancel()
+            print(json.dumps(await window(load, rate, seconds)), flush=True)
+            beats = asyncio.create_task(beat(load))
+        beats.cancel()
         await load.stream.done_writing()
         reader.cancel()
 

@@ -64,7 +64,7 @@ def take(raw: bytes | str, tenant: str) -> Fact:
 
 
 def _quick(text: str) -> Fact | None:
-    """What `decode` gives for a fact without fault, at half its price (750 facts a second). None: let `decode` say what is wrong."""
+    """What `decode` gives for a fact without fault, at half its price (750 a second). None: let `decode` say what is wrong."""
     try:
         data, end = _scan(text)
         take = data.pop

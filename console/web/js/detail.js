@@ -25,7 +25,7 @@ export function callPanel(call, { names, agents, close }) {
         : t("detail.rang", { ring: duration(Math.max(0, part.end_ms - part.start_ms)) });
     return h(
       "li",
-      { class: `part ${part.kind}`, dataset: { outcome: part.outcome || "open" } },
+      { class: `part of-${part.kind}`, dataset: { outcome: part.outcome || "open" } },
       h("span", { class: "part-time" }, clockTime(part.start_ms)),
       h("div", {}, h("b", {}, title), part.seat && h("span", { class: "muted" }, ` ${t("frame.seat", { seat: part.seat })}`), h("div", { class: "muted" }, times, " · ", part.outcome ? word(part.outcome === "answered" ? "result" : "reason", part.outcome) : t("detail.still_open"), part.side && ` · ${t("detail.by", { side: word("side", part.side) })}`)),
     );
@@ -33,7 +33,7 @@ export function callPanel(call, { names, agents, close }) {
 
   function step(part) {
     const text = part.what === "chosen" ? word("menu", part.item) : t(`detail.input_${part.what}`, { tries: part.tries });
-    return h("li", { class: `part menu ${part.what}` }, h("span", { class: "part-time" }, clockTime(part.at_ms)), h("div", {}, part.what === "chosen" ? h("b", {}, text) : text, h("div", { class: "muted" }, t("detail.in_menu", { menu: word("menu", part.menu) }))));
+    return h("li", { class: `part of-menu ${part.what}` }, h("span", { class: "part-time" }, clockTime(part.at_ms)), h("div", {}, part.what === "chosen" ? h("b", {}, text) : text, h("div", { class: "muted" }, t("detail.in_menu", { menu: word("menu", part.menu) }))));
   }
 
   function recordings() {

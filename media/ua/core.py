@@ -10,7 +10,7 @@ Who calls it sends the packets, hands the events on in order and calls `tick` at
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from media.ua import api
 from media.ua.checks import refusal
@@ -27,7 +27,7 @@ from media.ua.usage import Usage
 from media.ua.usage_tables import Ev
 from media.ua.wire import ALLOW, SDP, Answering, Hop, Packet, answer, stamp
 
-T = TypeVar("T")
+_NOTHING: tuple[Any, ...] = ()
 
 
 class Outputs(NamedTuple):
@@ -102,9 +102,18 @@ class Core:
     def flush(self) -> Outputs:
         """What is to be done now."""
         context = self.context
-        outputs = Outputs(_take(context.out), _take(context.events), _take(self._registered), context.wheel.next())
-        context.count.sent += len(outputs.packets)
-        return outputs
+        packets = events = registered = _NOTHING
+        if context.out:
+            packets = tuple(context.out)
+            context.out.clear()
+            context.count.sent += len(packets)
+        if context.events:
+            events = tuple(context.events)
+            context.events.clear()
+        if self._registered:
+            registered = tuple(self._registered)
+            self._registered.clear()
+        return Outputs(packets, events, registered, context.wheel.next())
 
     def register(self, now: int, command: Register) -> Outputs:
         """Register an address and keep it so; one more time for the same address takes the place of the first. Raises SipError."""
@@ -236,14 +245,6 @@ class Core:
         except SipError as error:
             self.context.legs.pop(command.leg, None)
             self.context.events.append(api.Failed(command.leg, 400, str(error)))
-
-
-def _take(items: list[T]) -> Sequence[T]:
-    if not items:
-        return ()
-    taken = items[:]
-    items.clear()
-    return taken
 
 
 def _step(event: Ev) -> Callable[[int, Usage, api.Command], None]:

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from media.ua.errors import BadHeader, SipError
 from media.ua.headers import name_addr
 from media.ua.message import Message, Request, Response
 from media.ua.uri import parse_uri
-from media.ua.wire import Draft, hop_of, is_loose
+from media.ua.wire import Draft, Hop, hop_of
 
 Key = tuple[str, str, str]  # Call-ID, local tag, remote tag
+
+
+Seen = tuple[list[str], list[str]]  # Record-Route and Contact lines as they came
+
+
+class Way(NamedTuple):
+    """How requests of ours go: Request-URI, next hop, Route elements."""
+
+    uri: str
+    hop: Hop
+    routes: tuple[str, ...]
 
 
 class Dialog:
     """One dialog. Addresses are whole From and To values with their tags, as they stand in requests of ours."""
 
-    __slots__ = ("call_id", "key", "local", "remote", "remote_seq", "routes", "seq", "target")
+    __slots__ = ("_way", "call_id", "key", "local", "remote", "remote_seq", "routes", "seen", "seq", "target")
 
     def __init__(self, key: Key, local: str, remote: str, seq: int, remote_seq: int | None) -> None:
         self.key, self.local, self.remote = key, local, remote
@@ -22,7 +35,9 @@ class Dialog:
         self.seq = seq  # of our last request
         self.remote_seq = remote_seq  # of the peer's last request, None before the first
         self.routes: tuple[str, ...] = ()
+        self.seen: Seen | None = None  # the headers that routes and target were read from
         self.target = ""
+        self._way: Way | None = None
 
     def next_seq(self) -> int:
         """The CSeq number for a new request of ours."""
@@ -38,30 +53,31 @@ class Dialog:
 
     def refresh(self, message: Message) -> None:
         """Take the peer's new Contact (target refresh); a message without one changes nothing. Raises SipError."""
-        uri = contact_of(message)
-        if uri:
-            self.target = uri
+        uri, self.seen = contact_of(message), None
+        if uri and uri != self.target:
+            self.target, self._way = uri, None
 
     def draft(self, method: str, cseq: int = 0) -> Draft:
         """A request inside the dialog (RFC 3261 §12.2.1.1), CSeq counted unless given (ACK). Raises SipError."""
-        number = cseq or self.next_seq()
-        addresses = (self.local, self.remote)
-        if not self.routes:
-            return Draft(method, self.target, addresses, self.call_id, number, hop_of(parse_uri(self.target)))
-        first = name_addr(self.routes[0]).parsed
-        hop = hop_of(first)
-        if is_loose(self.routes[0]):
-            draft = Draft(method, self.target, addresses, self.call_id, number, hop)
-            draft.routes = self.routes
-            return draft
-        draft = Draft(method, str(first), addresses, self.call_id, number, hop)
-        draft.routes = (*self.routes[1:], f"<{self.target}>")
+        way = self._way
+        if way is None:
+            way = self._way = self._find_way()
+        draft = Draft(method, way.uri, (self.local, self.remote), self.call_id, cseq or self.next_seq(), way.hop)
+        draft.routes = way.routes
         return draft
+
+    def _find_way(self) -> Way:
+        if not self.routes:
+            return Way(self.target, hop_of(parse_uri(self.target)), ())
+        first = name_addr(self.routes[0]).parsed
+        if first.param("lr") is not None:
+            return Way(self.target, hop_of(first), self.routes)
+        return Way(str(first), hop_of(first), (*self.routes[1:], f"<{self.target}>"))  # strict: RFC 2543's way
 
 
 def contact_of(message: Message) -> str:
     """URI of the one Contact, "" without one. Raises SipError for one that cannot be used."""
-    contacts = message.elements("contact")
+    contacts = message.elements("contact") if "contact" in message.index else None
     if not contacts:
         return ""
     if len(contacts) > 1 or contacts[0] == "*":
@@ -69,6 +85,11 @@ def contact_of(message: Message) -> str:
     uri = name_addr(contacts[0]).uri
     hop_of(parse_uri(uri))
     return uri
+
+
+def seen(message: Message) -> Seen:
+    """What a dialog is made of beside its tags: equal in a 180 and its 200, as a rule."""
+    return message.lines("record-route"), message.lines("contact")
 
 
 def as_server(request: Request, tag: str) -> Dialog:
@@ -92,10 +113,13 @@ def as_client(response: Response, seq: int, sent_to: str) -> Dialog:
     except SipError:
         dialog.target = ""  # a peer that answers so is still acknowledged and ended where we called it
     dialog.target = dialog.target or sent_to
+    dialog.seen = seen(response)
     return dialog
 
 
 def _routes(message: Message) -> tuple[str, ...]:
+    if "record-route" not in message.index:
+        return ()
     routes = tuple(message.elements("record-route"))
     for route in routes:
         hop_of(name_addr(route).parsed)

@@ -20,6 +20,7 @@ _USUAL = (
     "P-Asserted-Identity Privacy Reason RSeq RAck Accept Subject Date Retry-After X-Tierline-Call X-Tierline-Trunk"
 )
 KNOWN = {name: name.lower() for name in _USUAL.split()} | {k.upper(): v for k, v in COMPACT.items()} | COMPACT
+METHODS = frozenset("INVITE ACK CANCEL BYE OPTIONS INFO UPDATE PRACK REGISTER NOTIFY SUBSCRIBE REFER MESSAGE PUBLISH".split())
 TOKEN = re.compile(r"[A-Za-z0-9.!%*_+`'~-]+\Z")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.S)
 _NAME_ADDR = re.compile(r'(?:"((?:[^"\\]|\\.)*)"\s*|([^<"]*))<([^<>]*)>(.*)\Z', re.S)
@@ -31,6 +32,7 @@ _VIA = re.compile(r"SIP/2\.0/([A-Za-z0-9-]+) ([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]
 _AUTH = re.compile(r'([A-Za-z0-9_-]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^\s",]+)\s*(?:,\s*|\Z)')
 _UNSAFE = re.compile(r"[\r\n\0]")
 MAX_CSEQ = 2**31 - 1
+MAX_KNOWN, LONGEST_KNOWN = 1_000, 64
 
 
 def canonical(name: str) -> str:
@@ -43,6 +45,14 @@ def canonical(name: str) -> str:
         raise BadHeader("header name is no token")
     name = name.lower()
     return COMPACT.get(name, name)
+
+
+def learn(name: str) -> str:
+    """As `canonical`; a name that came as it should is known from now on, as long as not too many did. Raises BadHeader."""
+    key = canonical(name)
+    if len(KNOWN) < MAX_KNOWN and len(name) < LONGEST_KNOWN and name[-1] not in " \t":
+        KNOWN[name] = key
+    return key
 
 
 def safe(value: str) -> str:
@@ -190,6 +200,9 @@ def via(value: str) -> Via:
 
 def cseq(value: str) -> tuple[int, str]:
     """Read a CSeq: number and method. Raises BadHeader."""
+    number, _, method = value.partition(" ")
+    if method in METHODS and len(number) < 10 and number.isascii() and number.isdigit():
+        return int(number), method
     words = value.split()
     if len(words) != 2 or not words[0].isascii() or not words[0].isdigit() or len(words[0]) > 10 or not TOKEN.match(words[1]):
         raise BadHeader("CSeq cannot be read")

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from media.ua import api, identity, session
 from media.ua.context import Context, authorize, token
-from media.ua.dialog import Dialog, as_client
+from media.ua.dialog import Dialog, as_client, seen
 from media.ua.digest import Challenge
 from media.ua.errors import BadHeader, SipError
 from media.ua.headers import count, safe
@@ -172,7 +172,7 @@ class Outgoing(Usage):
         """Make the dialog of the 2xx the one, acknowledge it."""
         self._stop_limit()
         early = self.dialogs.get(response.to_tag)
-        dialog = self._new_dialog(response)
+        dialog = early if early is not None and early.seen == seen(response) else self._new_dialog(response)
         if early is not None:
             dialog.seq, dialog.remote_seq = max(early.seq, self.seq), early.remote_seq
         for other in self.dialogs.values():

@@ -72,8 +72,8 @@ class Counters:
 def server_key(request: Request, method: str) -> str:
     """How a request finds its transaction (RFC 3261 §17.2.3); without the magic cookie by the rules of RFC 2543."""
     top = request.top
-    if top is not None and top.branch.startswith(COOKIE):
-        return f"{top.branch} {top.sent_by} {method}"
+    if top is not None and request.branch.startswith(COOKIE):
+        return f"{request.branch} {top.sent_by} {method}"
     via = top.sent_by + top.tail if top else ""
     return f"2543 {via} {request.call_id} {request.from_tag} {request.cseq} {method}"
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from media.ua.errors import SipError
-from media.ua.headers import name_addr
 from media.ua.message import Request
 from media.ua.uri import Uri, parse_uri
 
@@ -48,11 +47,6 @@ def hop_of(uri: Uri) -> Hop:
     if not uri.host:
         raise SipError(f"no way to send to a {uri.scheme} URI")
     return Hop(uri.transport, uri.host.strip("[]"), uri.port or (5061 if uri.transport == "tls" else 5060))
-
-
-def is_loose(route: str) -> bool:
-    """Whether the element of a Route means a loose router (`;lr`)."""
-    return name_addr(route).parsed.param("lr") is not None
 
 
 class Draft:

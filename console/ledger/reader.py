@@ -163,14 +163,18 @@ class Reader:
 
     async def _sound(self, start: str) -> str:
         """`start`, or START when the stream ends before it: Redis came back without its data and counts anew."""
+        last = await self._last()
+        return start if last is None or _key(last) >= _key(start) else START
+
+    async def _last(self) -> str | None:
+        """Id of the last entry ever; None: there is no stream."""
         try:
             info: Any = await self.redis.xinfo_stream(self.stream)
         except RedisError as error:
             if "no such key" not in str(error).lower():
                 raise
-            return start
-        last = info.get("last-generated-id", b"0-0")
-        return start if _key(_text(last)) >= _key(start) else START
+            return None
+        return _text(info.get("last-generated-id", START))
 
     # ---- writing ----
     async def _commit(self, hand: _Hand) -> None:
@@ -224,7 +228,8 @@ class Reader:
 
     async def _look_on(self) -> None:
         """Another console writes: follow the end of the stream for the live page until the lease is free."""
-        hand = _Hand("$", "$")
+        last = await self._last() or START  # not "$": that would miss what comes between two reads
+        hand = _Hand(last, last)
         while not self.stopping:
             entries = await self._read(hand.seen, self.pace.block)
             hand.batch = Batch("")

@@ -27,13 +27,13 @@ BASE: dict[str, Encodable] = {
     "ICE": "remove",
     "replace": ["origin", "session-connection"],
     "flags": ["port latching"],
-    "codec": {"transcode": ["PCMA", "PCMU"]},
 }
 # Each write of a call to Redis costs rtpengine half a millisecond: only the last command of a verb asks for it.
 SAVE = members(BASE)
 QUIET = members(BASE | {"flags": ["port latching", "no redis update"]})
 SAVE_AFTER_S = 0.2
 BOTH = ("PCMA", "PCMU")
+CONVERT = members({"codec": {"transcode": BOTH}})  # half as much work again for rtpengine: only where it is needed
 
 
 @dataclass(slots=True)
@@ -116,8 +116,8 @@ class RtpEngine:
     async def open_outbound(self, leg: Leg) -> bytes:
         """Open a leg that we call; the SDP for our INVITE. The codec of the call's first phone leads, to spare converting."""
         async with self._opening(leg) as one:
-            offer = sdp.dummy(self._address, self._preferred(leg))
-            reply = await self._do("offer", leg, {**_tags(one.dummy_tag, one.tag), "sdp": offer}, QUIET)
+            nobody = sdp.dummy(self._address, self._preferred(leg))
+            reply = await self._do("offer", leg, {**_tags(one.dummy_tag, one.tag), "sdp": nobody}, QUIET)
             return self._for_phone(one, reply, None)
 
     async def answered(self, leg: Leg, sdp: bytes) -> None:
@@ -143,10 +143,11 @@ class RtpEngine:
         """Offer the phone's SDP to the leg's partner and answer for it, in the direction that the phone left open."""
         other, to = one.partner, one.partner.tag if one.partner else one.dummy_tag
         direction = sdp.mirror(phone.direction)
-        answer = other.needed().text(direction) if other else sdp.dummy(self._address, BOTH, direction)
+        answer = other.needed().text(direction) if other else sdp.dummy(self._address, phone.codecs, direction)
+        convert = _convert(phone, other.needed()) if other else b""
         tags = _tags(one.tag, to)
-        await self._do("offer", one.leg, {**tags, "sdp": phone.text()}, QUIET)
-        reply = await self._do("answer", one.leg, {**tags, "sdp": answer}, SAVE)
+        await self._do("offer", one.leg, {**tags, "sdp": phone.text()}, QUIET + convert)
+        reply = await self._do("answer", one.leg, {**tags, "sdp": answer}, SAVE + convert)
         out = self._for_phone(one, reply, phone)
         one.phone = phone
         return out
@@ -172,25 +173,51 @@ class RtpEngine:
         if one.call != other.call:
             raise RtpError("legs of two calls cannot be paired")
         async with self._turn(one) as left:
+            await self._pair(left, self._known(other))
+
+    async def connect(self, one: Leg, other: Leg, sdp: bytes, recorded: bool = False) -> None:
+        """The answer of `other`'s phone to our offer, and pair both: three commands less than one verb after the other.
+
+        `recorded`: `record` follows at once, and tells Redis of the pairing too. Raises BadSdp, RtpError.
+        """
+        phone = _read(sdp)
+        if one.call != other.call:
+            raise RtpError("legs of two calls cannot be paired")
+        async with self._turn(one) as left:
             right = self._known(other)
-            for side, keep in ((left, right), (right, left)):
-                side.needed()
-                if side.partner is not None and side.partner is not keep:
-                    await self._park(side.partner)
-            await self._join(left, right)
-            left.partner, right.partner = right, left
+            right.phone = phone
+            await self._pair(left, right, SAVE_AFTER_S if recorded else 0)
 
-    async def _join(self, left: _Leg, right: _Leg) -> None:
-        tags = _tags(left.tag, right.tag)
-        await self._do("offer", left.leg, {**tags, "sdp": left.needed().text()}, QUIET)
-        await self._do("answer", left.leg, {**tags, "sdp": right.needed().text()}, QUIET)
-        self._save_later(left.leg)
+    async def _pair(self, left: _Leg, right: _Leg, save_after_s: float = 0) -> None:
+        for side, keep in ((left, right), (right, left)):
+            side.needed()
+            if side.partner is not None and side.partner is not keep:
+                await self._park(side.partner)
+        await self._join(left, right, save_after_s)
+        left.partner, right.partner = right, left
 
-    def _save_later(self, leg: Leg) -> None:
-        """A recording mostly follows at once, and its command saves the pairing too: wait for that."""
-        call = self._calls[leg.call]
-        call.saved()
-        call.unsaved = asyncio.get_running_loop().call_later(SAVE_AFTER_S, self._start_saving, leg)
+    async def _join(self, left: _Leg, right: _Leg, save_after_s: float = 0) -> None:
+        """Offer left's SDP to right and answer with right's; Redis is told at once, or after a while if nothing else tells it."""
+        one, other = left.needed(), right.needed()
+        tags, convert = _tags(left.tag, right.tag), _convert(one, other)
+        await self._do("offer", left.leg, {**tags, "sdp": one.text()}, QUIET + convert)
+        await self._do("answer", left.leg, {**tags, "sdp": other.text()}, (QUIET if save_after_s else SAVE) + convert)
+        if save_after_s:
+            self._save_later(left.leg, save_after_s)
+        else:
+            self._saved(left.leg)
+
+    def _saved(self, leg: Leg) -> None:
+        call = self._calls.get(leg.call)
+        if call is not None:
+            call.saved()
+
+    def _save_later(self, leg: Leg, after_s: float) -> None:
+        """A recording is to follow, and its command saves the pairing too: wait for that, not for ever."""
+        call = self._calls.get(leg.call)
+        if call is not None:  # else it was closed meanwhile
+            call.saved()
+            call.unsaved = asyncio.get_running_loop().call_later(after_s, self._start_saving, leg)
 
     def _start_saving(self, leg: Leg) -> None:
         task = asyncio.get_running_loop().create_task(self._save(leg))
@@ -206,9 +233,14 @@ class RtpEngine:
             one = call.legs.get(leg)
             if one is not None and one.partner is not None and call.unsaved is not None:
                 with contextlib.suppress(RtpError):  # the pairing itself went well; the next verb will tell
-                    fields = {**_tags(one.tag, one.partner.tag), "sdp": one.partner.needed().text()}
-                    await self._do("answer", leg, fields, SAVE)
+                    await self._answer_again(one, one.partner, {})
             call.unsaved = None
+
+    async def _answer_again(self, one: _Leg, partner: _Leg, fields: dict[str, Encodable]) -> None:
+        """Repeat the answer of a pairing, with more fields; Redis is told."""
+        other = partner.needed()
+        told = {**_tags(one.tag, partner.tag), "sdp": other.text(), **fields}
+        await self._do("answer", one.leg, told, SAVE + _convert(one.needed(), other))
 
     async def park(self, leg: Leg) -> None:
         """The leg hears nobody, nor does its partner."""
@@ -221,12 +253,10 @@ class RtpEngine:
         """Pair a leg with its dummy. A leg that has not answered is with its dummy anyway."""
         if one.phone is not None:
             tags = _tags(one.dummy_tag, one.tag)
-            nobody = sdp.dummy(self._address, BOTH)
+            nobody = sdp.dummy(self._address, one.phone.codecs)
             await self._do("offer", one.leg, {**tags, "sdp": nobody}, QUIET)
             await self._do("answer", one.leg, {**tags, "sdp": one.phone.text()}, SAVE)
-            call = self._calls.get(one.leg.call)
-            if call is not None:
-                call.saved()
+            self._saved(one.leg)
         if one.partner is not None:
             one.partner.partner = None
             one.partner = None
@@ -265,8 +295,7 @@ class RtpEngine:
             if one.partner is None:
                 await self._do("start recording", leg, {"metadata": name})
             else:
-                fields = {**_tags(one.tag, one.partner.tag), "sdp": one.partner.needed().text()}
-                await self._do("answer", leg, {**fields, "record call": "on", "metadata": name}, SAVE)
+                await self._answer_again(one, one.partner, {"record call": "on", "metadata": name})
                 call.saved()
             call.recording = name
 
@@ -369,6 +398,11 @@ class RtpEngine:
 def _read(text: bytes) -> sdp.Audio:
     """sdp.read, for verbs whose parameter has the module's name."""
     return sdp.read(text)
+
+
+def _convert(one: sdp.Audio, other: sdp.Audio) -> bytes:
+    """The field that has rtpengine convert between two phones; nothing if both may send the same."""
+    return b"" if set(one.codecs) == set(other.codecs) else CONVERT
 
 
 def _tags(offerer: str, answerer: str) -> dict[str, Encodable]:

@@ -172,6 +172,57 @@ async def test_digits_during_a_prompt(house: House) -> None:
     assert all(60 <= one.duration_ms <= 140 for one in pressed)
 
 
+async def test_connect_is_answer_and_pairing_in_one(house: House) -> None:
+    """An agent connected by one verb hears and is heard on the ports told before; parked, played to and paired anew all works."""
+    a, caller = await house.caller()
+    for name in ("b1", "b2"):
+        agent, b = await house.phone(SECOND if name == "b2" else AGENT), leg(name)
+        port = agent.connect(await house.engine.open_outbound(b))
+        await house.engine.play(a, house.prompt(), repeat=100)
+        await house.engine.stop(a)
+        await house.engine.connect(a, b, agent.sdp())
+        await hears(caller, SECOND if name == "b2" else AGENT)
+        await hears(agent, CALLER)
+        assert (await house.engine.look(b)).port == port
+        await house.engine.park(a)
+        await house.engine.play(a, house.prompt(), repeat=100)
+        await hears(caller, PROMPT)
+        await hears_nobody(agent)
+        await house.engine.stop(a)
+        await house.engine.pair(a, b)
+        await hears(agent, CALLER)
+        await house.engine.close(b)
+        await hears_nobody(caller)
+
+
+async def test_keys_of_a_connected_caller_are_told(house: House) -> None:
+    """Also while caller and agent talk each key of the caller is told once."""
+    a, caller = await house.caller()
+    agent, b = await house.phone(AGENT), leg("b1")
+    agent.connect(await house.engine.open_outbound(b))
+    await house.engine.connect(a, b, agent.sdp())
+    pressed: list[Digit] = []
+    house.engine.on_digit(pressed.append)
+    await hears(agent, CALLER)
+    caller.press("27")
+    await until_async(lambda: len(pressed) >= 2, 5, "two keys")
+    assert [(one.leg, one.digit) for one in pressed] == [(a, "2"), (a, "7")]
+
+
+async def test_conversion_comes_and_goes_with_the_agent(house: House) -> None:
+    """A caller in PCMA hears a PCMU agent, then a PCMA one, then the first again: each hears its own codec only."""
+    a, caller = await house.caller()
+    b, agent = await house.agent(codec="PCMU")
+    c, second = await house.agent("b2", SECOND)
+    for partner, phone, sound in ((b, agent, AGENT), (c, second, SECOND), (b, agent, AGENT)):
+        await house.engine.pair(a, partner)
+        await hears(caller, sound)
+        await hears(phone, CALLER)
+    assert {one.payload_type for one in caller.heard} == {8}
+    assert {one.payload_type for one in agent.heard} == {0}
+    assert {one.payload_type for one in second.heard} == {8}
+
+
 async def test_alaw_and_mulaw_phones_understand_each_other(house: House) -> None:
     """A PCMA caller and a PCMU agent hear each other, each in its own codec."""
     a, caller = await house.caller(codec="PCMA")

@@ -45,10 +45,12 @@ class TakeOffer:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
-    """Let caller and seat hear each other -> Paired, PairFailed."""
+class Connect:
+    """A seat's answer: let caller and seat hear each other -> Paired, AnswerRefused. `recorded`: Record follows at once."""
 
     leg: LegId
+    sdp: bytes
+    recorded: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,9 @@ class CloseCall:
     """Free all audio of the call -> AudioClosed, always."""
 
 
-Verb = OpenCaller | OpenSeat | TakeAnswer | TakeOffer | Pair | Park | Play | StopPlay | Record | StopRecord | CloseSeat | CloseCall
+Verb = (
+    OpenCaller | OpenSeat | TakeAnswer | TakeOffer | Connect | Park | Play | StopPlay | Record | StopRecord | CloseSeat | CloseCall
+)
 
 
 # ---- everything else --------------------------------------------------------------------------------------------

@@ -132,7 +132,7 @@ class SeatOpenFailed:
 
 @dataclass(frozen=True, slots=True)
 class AnswerTaken:
-    """A phone's answer is in place (leg: any)."""
+    """A phone's answer to an offer that it asked us for is in place (leg: any)."""
 
     leg: LegId
 
@@ -164,13 +164,6 @@ class OfferRefused:
 @dataclass(frozen=True, slots=True)
 class Paired:
     """Caller and seat hear each other."""
-
-    leg: LegId
-
-
-@dataclass(frozen=True, slots=True)
-class PairFailed:
-    """They do not."""
 
     leg: LegId
 
@@ -301,7 +294,7 @@ FromSeat = SeatProgress | SeatAnswered | SeatFailed | SeatGone
 FromPhone = FromCaller | FromSeat | Reoffered | Reanswered
 FromAudio = (
     CallerOpened | CallerOpenFailed | SeatOpened | SeatOpenFailed | AnswerTaken | AnswerRefused | OfferTaken | OfferRefused
-    | Paired | PairFailed | PlayStarted | PlayFailed | RecordFailed | AudioClosed
+    | Paired | PlayStarted | PlayFailed | RecordFailed | AudioClosed
 )  # fmt: skip
 FromRouter = Queued | Offered | Withdrawn | Refused | Released
 Event = FromPhone | FromAudio | FromRouter | Timer | EndNow | RecordingDone

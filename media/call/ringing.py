@@ -1,6 +1,6 @@
 """A seat rings for the caller, up to the moment the two hear each other.
 
-    Offered -> audio of the seat -> INVITE -> 200 -> its answer into rtpengine -> pair -> Settle(answered)
+    Offered -> audio of the seat -> INVITE -> 200 -> its answer into rtpengine, paired with the caller -> Settle(answered)
 
 Whatever goes wrong with the seat is settled with a reason and the caller waits on. Of events that cross, the conversation wins:
 an agent who has picked up is connected though the router has taken the offer back meanwhile; it takes the answer all the same.
@@ -95,12 +95,12 @@ def on_progress(call: Call, event: on.SeatProgress, now: int) -> State:
 
 
 def on_answered(call: Call, event: on.SeatAnswered, now: int) -> State:
-    """The agent picked up: end the music, take the seat's answer."""
+    """The agent picked up: end the music, let the two hear each other."""
     assert call.seat is not None
     call.seat.move("answered")
     call.disarm(on.RingOver, on.MusicDue)
     player.hush(call)
-    call.out.append(do.TakeAnswer(call.seat.id, event.sdp))
+    call.out.append(do.Connect(call.seat.id, event.sdp, talking.to_be_recorded(call)))
     return State.BRIDGING
 
 
@@ -163,26 +163,12 @@ def on_back(call: Call, event: on.CallerDigit, now: int) -> State:
 
 
 # ---- bridging ---------------------------------------------------------------------------------------------------
-def on_answer_taken(call: Call, event: on.AnswerTaken, now: int) -> State:
-    """Both phones are known: let them hear each other."""
-    if call.seat is not None and event.leg == call.seat.id:
-        call.out.append(do.Pair(event.leg))
-    return State.BRIDGING
-
-
 def on_answer_refused(call: Call, event: on.AnswerRefused, now: int) -> State:
     """A phone that we cannot talk to, or no rtpengine."""
     if call.seat is None or event.leg != call.seat.id:
         return State.BRIDGING
     if event.bad_sdp:
         return _next_one(call, Reason.REASON_UNREACHABLE)
-    _give_up(call)
-    queueing.music(call)
-    return fault(call, now)
-
-
-def on_pair_failed(call: Call, event: on.PairFailed, now: int) -> State:
-    """They cannot hear each other."""
     _give_up(call)
     queueing.music(call)
     return fault(call, now)

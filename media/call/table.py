@@ -129,15 +129,13 @@ TABLE: dict[State, dict[type, Row]] = {
     },
     B: {
         **_live(B),
-        on.AnswerTaken: _row(ringing.on_answer_taken, B),
         on.AnswerRefused: _row(ringing.on_answer_refused, B, Q, C),
         on.Paired: _row(ringing.on_paired, T),
-        on.PairFailed: _row(ringing.on_pair_failed, Q, C),
         on.SeatGone: _row(ringing.on_seat_gone, Q),
         on.CallerGone: _row(ringing.on_gone, C),
         **_ignore(B, on.Offered, on.Withdrawn),  # the agent has picked up: Settle will tell, and wins
         **_ignore(B, on.CallerConfirmed, on.CallerDigit, on.SeatProgress, on.SeatAnswered, on.Queued, on.Refused),
-        **_ignore(B, on.PlayStarted, on.PlayFailed),
+        **_ignore(B, on.PlayStarted, on.PlayFailed, on.AnswerTaken),
     },
     T: {
         **_live(T),
@@ -181,7 +179,7 @@ TABLE: dict[State, dict[type, Row]] = {
 _TIMERS = frozenset(get_args(on.Timer))
 _SEAT = frozenset(
     (
-        on.SeatProgress, on.SeatAnswered, on.SeatFailed, on.SeatGone, on.SeatOpened, on.SeatOpenFailed, on.Paired, on.PairFailed,
+        on.SeatProgress, on.SeatAnswered, on.SeatFailed, on.SeatGone, on.SeatOpened, on.SeatOpenFailed, on.Paired,
         on.AnswerTaken, on.AnswerRefused, on.Reoffered, on.Reanswered, on.OfferTaken, on.OfferRefused,
     )
 )  # fmt: skip

@@ -14,6 +14,11 @@ from media.call.leg import audio_port
 from media.call.queueing import rule
 
 
+def to_be_recorded(call: Call) -> bool:
+    """Whether house and queue want conversations recorded."""
+    return call.house.record and rule(call).record
+
+
 def begin(call: Call, now: int) -> State:
     """They hear each other: settle the offer, record."""
     assert call.offer is not None
@@ -21,7 +26,7 @@ def begin(call: Call, now: int) -> State:
     call.talk = Talk(now)
     call.disarm()
     call.tell(Settle(call.id, call.next_version(), call.offer.offer, answered_ms=now))
-    if call.house.record and rule(call).record:
+    if to_be_recorded(call):
         call.talk.recording = call.id
         call.talk.ports = (audio_port(call.caller.sdp), audio_port(call.seat.sdp))
         call.out.append(do.Record(call.talk.recording))

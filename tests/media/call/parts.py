@@ -72,6 +72,9 @@ class Audio:
     async def pair(self, one: ua.Leg, other: ua.Leg) -> None:
         self._did("pair")
 
+    async def connect(self, one: ua.Leg, other: ua.Leg, sdp: bytes, recorded: bool = False) -> None:
+        self._did("connect")
+
     async def park(self, leg: ua.Leg) -> None:
         self._did("park")
 

@@ -40,7 +40,6 @@ EVENTS = st.one_of(
     st.builds(on.OfferTaken, ANY_LEG, st.just(SDP)),
     st.builds(on.OfferRefused, ANY_LEG, st.booleans()),
     st.builds(on.Paired, LEGS),
-    st.builds(on.PairFailed, LEGS),
     st.builds(on.PlayStarted, st.integers(1, 6), st.just(500)),
     st.builds(on.PlayFailed, st.integers(1, 6)),
     st.builds(on.RecordFailed, st.just("c1")),

@@ -50,7 +50,7 @@ async def test_a_whole_call() -> None:
     made.phones.tell(ua.Ended(A, remote=True))
     made.phones.tell(ua.Ended(B1, remote=False))
     await asyncio.wait_for(made.engine.empty(), 2)
-    verbs = ["open_inbound", "play", "stop", "open_outbound", "answered", "pair", "record", "stop_record", "close_call"]
+    verbs = ["open_inbound", "play", "stop", "open_outbound", "connect", "record", "stop_record", "close_call"]
     assert made.audio.done == verbs
     assert made.ledger.kinds() == ["call_started", "menu_chosen", "call_ended", "recorded"]
     assert made.ledger.owned == set()
@@ -92,9 +92,7 @@ async def test_rtpengine_refuses_a_new_call(error: RtpError, status: int) -> Non
     assert made.ledger.kinds() == ["call_ended"]
 
 
-@pytest.mark.parametrize(
-    "verb", ["play", "stop", "open_outbound", "answered", "pair", "record", "stop_record", "close", "close_call"]
-)
+@pytest.mark.parametrize("verb", ["play", "stop", "open_outbound", "connect", "record", "stop_record", "close", "close_call"])
 async def test_rtpengine_fails_at_any_verb(verb: str) -> None:
     """Whatever verb fails: when the caller has hung up nothing is left of the call and it has one end."""
     made = Set()
@@ -103,7 +101,7 @@ async def test_rtpengine_fails_at_any_verb(verb: str) -> None:
     made.offer()
     await _till(lambda: made.said(ua.Invite) != [] or "open_outbound" in made.audio.broken, "dialled, or not")
     made.phones.tell(ua.Answered(B1, SDP))
-    await _till(lambda: verb not in ("pair", "record") or verb in made.audio.done, "the verb is tried")
+    await _till(lambda: verb not in ("connect", "record") or verb in made.audio.done, "the verb is tried")
     made.phones.tell(ua.Ended(A, remote=True))
     made.phones.tell(ua.Ended(B1, remote=False))
     await asyncio.wait_for(made.engine.empty(), 2)

@@ -86,7 +86,7 @@ def test_recording_stops_before_the_audio_is_closed() -> None:
 def test_a_queue_may_not_be_recorded() -> None:
     """A queue with record = false starts none and hands none over."""
     world = World().menu().feed(on.CallerDigit("1"))
-    world.feed(world.offer(), on.SeatOpened(B1, SEAT_SDP), on.SeatAnswered(B1, SDP), on.AnswerTaken(B1), on.Paired(B1))
+    world.feed(world.offer(), on.SeatOpened(B1, SEAT_SDP), on.SeatAnswered(B1, SDP), on.Paired(B1))
     world.feed(on.CallerGone(), on.SeatGone(B1), on.AudioClosed())
     assert not world.verbs(do.Record)
     assert not world.verbs(do.File)

@@ -76,10 +76,9 @@ def test_agent_answers_as_the_caller_hangs_up() -> None:
     assert len(world.facts("call_ended")) == 1
 
 
-@pytest.mark.parametrize("step", [[], [on.AnswerTaken(B1)]])
-def test_caller_hangs_up_while_bridging(step: list[on.Event]) -> None:
+def test_caller_hangs_up_while_bridging() -> None:
     """Gone before the two heard each other: abandoned; the pairing that still comes is of no matter."""
-    world = World().bridging().feed(*step, on.CallerGone(), on.Paired(B1))
+    world = World().bridging().feed(on.CallerGone(), on.Paired(B1))
     assert outcome(world).result == Result.RESULT_ABANDONED
     assert failed(world) == [Reason.REASON_CALLER_LEFT]
     assert world.feed(on.SeatGone(B1), on.AudioClosed()).state is State.ENDED
@@ -165,7 +164,7 @@ def test_withdraw_of_another_offer() -> None:
 
 def test_withdraw_crosses_the_answer() -> None:
     """The agent has picked up: they are connected all the same and the router is told that it was answered."""
-    world = World().bridging().feed(on.Withdrawn("o1", Reason.REASON_EXPIRED), on.AnswerTaken(B1), on.Paired(B1))
+    world = World().bridging().feed(on.Withdrawn("o1", Reason.REASON_EXPIRED), on.Paired(B1))
     assert world.state is State.TALKING
     settle = world.frames()[-1]
     assert isinstance(settle, Settle)
@@ -232,7 +231,7 @@ def test_the_ring_time_is_over(rang: bool, reason: Reason.ValueType) -> None:
 def test_the_next_agent_after_no_answer() -> None:
     """The second seat is a leg of its own and can be talked to."""
     world = World().ringing().later(20_000).feed(on.SeatFailed(B1, 487))
-    world.feed(world.offer("o2"), on.SeatOpened(B2, SEAT_SDP), on.SeatAnswered(B2, SDP), on.AnswerTaken(B2), on.Paired(B2))
+    world.feed(world.offer("o2"), on.SeatOpened(B2, SEAT_SDP), on.SeatAnswered(B2, SDP), on.Paired(B2))
     assert world.state is State.TALKING
     assert world.close(seats=2).filed().call.done
 
@@ -311,10 +310,9 @@ def test_no_audio_for_the_seat() -> None:
     assert hung_up(world) == ["a"]
 
 
-@pytest.mark.parametrize("trouble", [on.AnswerRefused(B1, bad_sdp=False), on.PairFailed(B1)])
-def test_rtpengine_fails_while_bridging(trouble: on.Event) -> None:
+def test_rtpengine_fails_while_bridging() -> None:
     """The seat is hung up, the agent given back, the caller tried again."""
-    world = World().bridging().feed(trouble)
+    world = World().bridging().feed(on.AnswerRefused(B1, bad_sdp=False))
     assert hung_up(world) == ["b1"]
     assert failed(world) == [Reason.REASON_CALLER_LEFT]
     assert world.state is State.QUEUEING

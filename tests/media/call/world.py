@@ -148,7 +148,7 @@ class World:
 
     def talking(self) -> World:
         """Up to the conversation."""
-        return self.bridging().feed(on.AnswerTaken(LegId("b1")), on.Paired(LegId("b1")))
+        return self.bridging().feed(on.Paired(LegId("b1")))
 
     def close(self, seats: int = 1) -> World:
         """Let everything answer that is waited for."""

@@ -28,7 +28,7 @@ HEAD = struct.Struct("!IIQ")  # transaction's index and label, monotonic ms of a
 LATENCY = "route_ms"
 UP = "router_up"
 LISTENING = "asker"  # shared variable of kamailio.cfg: 1 when questions are read
-BURST = 64  # datagrams read per wake-up
+LONGEST = 65536  # bytes of a question
 
 
 class Question(NamedTuple):
@@ -116,6 +116,7 @@ class Asker:
         self._line = line
         self._accounts = accounts
         self._in_flight = 0
+        self._room = memoryview(bytearray(LONGEST))
 
     def run(self) -> None:
         """Serve until the process ends."""
@@ -146,12 +147,12 @@ class Asker:
         KSR.err(f"asking a router failed: {context['message']} {trace}\n")
 
     def _readable(self) -> None:
-        for _ in range(BURST):
-            try:
-                datagram = self._line.inlet.recv(65536)
-            except (BlockingIOError, InterruptedError):
-                return
-            self._one(datagram)
+        """One at a time: looking in vain for a second costs more than being called again."""
+        try:
+            length = self._line.inlet.recv_into(self._room)
+        except (BlockingIOError, InterruptedError):
+            return
+        self._one(bytes(self._room[:length]))
 
     def _one(self, datagram: bytes) -> None:
         index, label, asked = HEAD.unpack_from(datagram)

@@ -11,6 +11,7 @@ from sip.kemi.admit import Peer, Side
 from sip.kemi.settings import Settings
 
 REDIS = "centre"  # the server's name in kamailio.cfg
+ASKED = "asked"  # htable: call -> where its last re-INVITE went
 
 
 class Dialogs:
@@ -35,11 +36,14 @@ class Dialogs:
             KSR.sl.send_reply(481, "Call Does Not Exist")
 
     def _inwards(self, peer: Peer, call: str, route: str) -> None:
-        uri = self._owner(call) or self._settings.nodes.get(headers.node_of(route), "")
+        named = self._settings.nodes.get(headers.node_of(route), "")
+        uri = self._answerer(call, named) if KSR.is_ACK() else self._owner(call) or named
         if not uri:
             if not KSR.is_ACK():
                 KSR.sl.send_reply(481, "Call Does Not Exist")
             return
+        if KSR.is_INVITE():
+            KSR.htable.sht_sets(ASKED, call, uri)
         KSR.setdsturi(uri)
         strip.inwards()
         if peer.side is Side.OTHER:
@@ -61,6 +65,10 @@ class Dialogs:
         KSR.tm.t_on_reply(hooks.REPLY_DIALOG)
         if KSR.tm.t_relay() < 0 and not KSR.is_ACK():
             KSR.sl.sl_reply_error()
+
+    def _answerer(self, call: str, named: str) -> str:
+        """Whom an ACK is for: who got the INVITE, whoever owns the call now. Saves the question to Redis in each call."""
+        return str(KSR.htable.sht_get(ASKED, call) or named or self._owner(call))
 
     def _owner(self, call: str) -> str:
         """The node that owns the call now, by the lease "<fence> <sip-uri>"; "" if there is none or Redis is away."""

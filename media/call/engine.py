@@ -72,6 +72,7 @@ class Engine:
         self._filing: set[asyncio.Task[None]] = set()
         self._empty = asyncio.Event()
         self._empty.set()
+        self._loop = asyncio.get_running_loop()  # asking for it each time is a system call
         self.draining = False
         self._carry: dict[type, Callable[[_Live, Any], None]] = {
             do.Phone: self._phone,
@@ -210,7 +211,7 @@ class Engine:
         elif isinstance(command, ua.Answer | ua.Reject):
             lost = on.CallerGone(lost=True)
         if lost is not None:
-            asyncio.get_running_loop().call_soon(self._feed, live, lost)
+            self._loop.call_soon(self._feed, live, lost)
 
     def _tell(self, live: _Live, command: do.Tell) -> None:
         self._parts.router.send(command.frame)
@@ -235,8 +236,7 @@ class Engine:
         kind = type(command.timer)
         if kind in live.timers:
             live.timers[kind].cancel()
-        loop = asyncio.get_running_loop()
-        live.timers[kind] = loop.call_later(command.after_ms / 1000, self._fired, live, command.timer)
+        live.timers[kind] = self._loop.call_later(command.after_ms / 1000, self._fired, live, command.timer)
 
     def _disarm(self, live: _Live, command: do.Disarm) -> None:
         handle_ = live.timers.pop(command.timer, None)
@@ -248,7 +248,7 @@ class Engine:
         self._feed(live, timer)
 
     def _file(self, live: _Live, command: do.File) -> None:
-        task = asyncio.get_running_loop().create_task(self._filed(live, command.job))
+        task = self._loop.create_task(self._filed(live, command.job))
         self._filing.add(task)
         task.add_done_callback(self._filing.discard)
 

@@ -108,12 +108,13 @@ class Lane:
         self._audio, self._call, self._tell, self._counted = audio, call, tell, counted
         self._waiting: deque[do.Verb] = deque()
         self._task: asyncio.Task[None] | None = None
+        self._loop = asyncio.get_running_loop()
 
     def put(self, verb: do.Verb) -> None:
         """Do this after what was asked before."""
         self._waiting.append(verb)
         if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._work())
+            self._task = self._loop.create_task(self._work())
 
     async def _work(self) -> None:
         try:

@@ -14,6 +14,7 @@ Value: TypeAlias = "int | bytes | list[Value] | dict[str, Value]"
 MAX_BYTES = 65_536  # no UDP datagram is longer
 MAX_DEPTH = 16  # rtpengine's deepest answer (query) has 8
 _DIGITS = frozenset(b"0123456789")
+_KEYS = {key: b"%d:%s" % (len(key), key.encode()) for key in ("command", "call-id", "from-tag", "to-tag", "sdp", "file")}
 
 
 class BadBencode(ValueError):
@@ -24,6 +25,21 @@ def encode(value: Encodable) -> bytes:
     """The bytes of a value. Raises BadBencode for a type it has no form for (booleans included: write 0 or 1)."""
     out: list[bytes] = []
     _encode(value, out)
+    return b"".join(out)
+
+
+def flat(fields: Mapping[str, Encodable]) -> bytes:
+    """The inside of an encoded dictionary, quickly: nearly all of what is sent is text and SDP under short keys."""
+    out: list[bytes] = []
+    for key, value in fields.items():
+        kind = type(value)
+        if kind is str:
+            value = value.encode()  # type: ignore[union-attr]
+        elif kind is not bytes:
+            out.append(_KEYS.get(key) or encode(key))
+            _encode(value, out)
+            continue
+        out.append(b"%b%d:%b" % (_KEYS.get(key) or encode(key), len(value), value))  # type: ignore[arg-type]
     return b"".join(out)
 
 

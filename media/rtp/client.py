@@ -16,8 +16,8 @@ from pathlib import Path
 
 from media.rtp import digits, sdp
 from media.rtp.api import BadSdp, Digit, LegAudio, RtpError
-from media.rtp.bencode import Encodable, Value
-from media.rtp.ng import NgClient, NgTimeout, Reply, members
+from media.rtp.bencode import Encodable, Value, flat
+from media.rtp.ng import NgClient, NgTimeout, Reply
 from media.ua.api import Leg
 from ops.centre import CentreConfig
 from ops.ids import CallId
@@ -29,11 +29,11 @@ BASE: dict[str, Encodable] = {
     "flags": ["port latching"],
 }
 # Each write of a call to Redis costs rtpengine half a millisecond: only the last command of a verb asks for it.
-SAVE = members(BASE)
-QUIET = members(BASE | {"flags": ["port latching", "no redis update"]})
+SAVE = flat(BASE)
+QUIET = flat(BASE | {"flags": ["port latching", "no redis update"]})
 SAVE_AFTER_S = 0.2
 BOTH = ("PCMA", "PCMU")
-CONVERT = members({"codec": {"transcode": BOTH}})  # half as much work again for rtpengine: only where it is needed
+CONVERT = flat({"codec": {"transcode": BOTH}})  # half as much work again for rtpengine: only where it is needed
 
 
 @dataclass(slots=True)

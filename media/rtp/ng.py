@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from media.rtp.api import RtpError
-from media.rtp.bencode import BadBencode, Encodable, Value, decode, encode
+from media.rtp.bencode import BadBencode, Encodable, Value, decode, flat
 from ops.clock import Clock, SystemClock
 
 log = logging.getLogger(__name__)
@@ -23,11 +23,7 @@ Reply = dict[str, Value]
 RESEND_MS = (250, 500, 750)  # after each of these once more; after the last one it is given up
 SWEEP_MS = 50
 READS = 64  # datagrams taken in one go
-
-
-def members(fields: Mapping[str, Encodable]) -> bytes:
-    """The inside of an encoded dictionary."""
-    return encode(fields)[1:-1]
+DONE = b"d6:result2:oke"  # the whole answer to most commands
 
 
 class NgTimeout(RtpError):
@@ -54,13 +50,15 @@ class NgClient:
         self._prefix = os.urandom(4).hex().encode()  # no cookie of an earlier process may come again
         self._count = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop  # from open() on: asking asyncio for it is a system call
 
     async def open(self) -> None:
         """Bind a local socket; rtpengine need not be there yet."""
+        self._loop = asyncio.get_running_loop()
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         self._socket.connect(self.address)
-        asyncio.get_running_loop().add_reader(self._socket, self._readable)
+        self._loop.add_reader(self._socket, self._readable)
 
     def close(self) -> None:
         """Give up what is in flight (RtpError for who waits) and free the socket."""
@@ -70,26 +68,25 @@ class NgClient:
         for cookie in list(self._waiting):
             self._fail(cookie, "the client was closed")
         if self._socket is not None:
-            asyncio.get_running_loop().remove_reader(self._socket)
+            self._loop.remove_reader(self._socket)
             self._socket.close()
             self._socket = None
 
     async def command(self, command: str, fields: Mapping[str, Encodable], more: bytes = b"") -> Reply:
         """Send one command; rtpengine's answer, whatever its `result`. Raises NgTimeout after some 1.5 s.
 
-        `more`: further fields, encoded beforehand (`members`).
+        `more`: further fields, encoded beforehand (`bencode.flat`).
         """
         if self._socket is None:
             raise RtpError("the ng client is closed")
-        loop = asyncio.get_running_loop()
         self._count += 1
         cookie = b"%s%x" % (self._prefix, self._count)
-        datagram = b"%s d%s%s%se" % (cookie, members({"command": command}), members(fields), more)
+        datagram = b"%s d7:command%d:%s%s%se" % (cookie, len(command), command.encode(), flat(fields), more)
         due = self._clock.mono_ms() + RESEND_MS[0]
-        pending = self._waiting[cookie] = _Pending(command, datagram, due, loop.create_future())
+        pending = self._waiting[cookie] = _Pending(command, datagram, due, self._loop.create_future())
         self._send(self._socket, datagram)
         if self._timer is None:
-            self._timer = loop.call_later(SWEEP_MS / 1000, self._sweep)
+            self._timer = self._loop.call_later(SWEEP_MS / 1000, self._sweep)
         try:
             return await pending.reply
         finally:
@@ -116,8 +113,7 @@ class NgClient:
             pending.due_ms = now + RESEND_MS[pending.sent]
             pending.sent += 1
             self._send(self._socket, pending.datagram)
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(SWEEP_MS / 1000, self._sweep) if self._waiting else None
+        self._timer = self._loop.call_later(SWEEP_MS / 1000, self._sweep) if self._waiting else None
 
     def _fail(self, cookie: bytes, why: str) -> None:
         pending = self._waiting.pop(cookie)
@@ -140,6 +136,9 @@ class NgClient:
         pending = self._waiting.get(cookie)
         if pending is None or pending.reply.done():
             return  # the second answer to a command sent twice
+        if body == DONE:
+            pending.reply.set_result({"result": b"ok"})
+            return
         try:
             reply = decode(body)
         except BadBencode as error:

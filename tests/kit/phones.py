@@ -32,10 +32,10 @@ from media.phone.place import Place, from_endpoints
 from media.phone.plan import PAUSE, PAUSE_S, keys
 from media.phone.rtp import Ticker
 from ops import audio
+from tests.kit.rtp_phone import likeness
 from tests.kit.wait import until_async
 
 ALIKE = 0.9
-_PROBE = audio.RATE  # one second of a voice is looked for
 _numbers = itertools.count(1)
 
 
@@ -70,7 +70,7 @@ class Party:
         return sound.heard(self.line.port.listener)
 
     async def hears(self, what: audio.Samples, within: float = 8.0) -> None:
-        """Return when a second of `what` was heard in the last few seconds; AssertionError with how alike it was at best."""
+        """Return when half a second of `what` was heard in the last few seconds; AssertionError with how alike it was at best."""
         best = 0.0
 
         def alike() -> bool:
@@ -84,17 +84,12 @@ class Party:
             raise AssertionError(f"{error} (likeness {best:.2f}, want {ALIKE})") from error
 
     def hears_now(self, what: audio.Samples) -> bool:
-        """A second of `what` was among the last few seconds."""
+        """Half a second of `what` was among the last few seconds."""
         return self._likeness(what) >= ALIKE
 
     def _likeness(self, what: audio.Samples) -> float:
         assert self.line.port is not None
-        last = sound.heard(self.line.port.listener, len(what) + 2 * _PROBE)
-        energy = np.convolve(np.abs(what.astype(np.int64)), np.ones(_PROBE, np.int64), "valid")
-        start = int(np.argmax(energy)) if len(energy) else 0
-        peak, lag = audio.correlation(what[start : start + _PROBE], last)
-        # A stretch cut off at the border of what was heard proves nothing.
-        return peak if 0 <= lag <= len(last) - min(_PROBE, len(what)) else 0.0
+        return likeness(sound.heard(self.line.port.listener, len(what) + 2 * audio.RATE), what)
 
     async def over(self, within: float = 10.0) -> Over:
         """How the conversation ended, once it did."""

@@ -13,12 +13,15 @@ from media.ua.wire import ALLOW, SDP, Answering
 ALLOWED = frozenset(ALLOW.split(", "))
 KNOWN = frozenset(["REGISTER", "MESSAGE", "SUBSCRIBE", "NOTIFY", "PUBLISH", "REFER"])
 SUPPORTED = frozenset(["100rel", "timer"])
+PLAIN = frozenset(["BYE", "INFO"])
 OFFERING = frozenset(["INVITE", "UPDATE", "PRACK"])
 
 
 def refusal(request: Request, settings: Settings) -> Answering | None:
     """The answer to a request that cannot be taken, None for one that can."""
     try:
+        if request.method in PLAIN and request.to_tag and request.version == "SIP/2.0" and request.uri[:4] == "sip:":
+            return _extension(request)  # most requests inside of dialogs: nothing else is looked at
         return _method(request) or _uri(request) or _extension(request) or _content(request) or _interval(request, settings)
     except SipError as error:
         return Answering(400, reason=str(error))

@@ -25,6 +25,8 @@ TOKEN = re.compile(r"[A-Za-z0-9.!%*_+`'~-]+\Z")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.S)
 _NAME_ADDR = re.compile(r'(?:"((?:[^"\\]|\\.)*)"\s*|([^<"]*))<([^<>]*)>(.*)\Z', re.S)
 _BRANCH = re.compile(r";\s*branch\s*=\s*([^;\s\",]+)", re.I)
+_UDP = "SIP/2.0/UDP "
+_ODD_TAIL = re.compile(r'[\s",]|;[;=]|;\Z')
 _USUAL_VIA = re.compile(
     r"SIP/2\.0/(UDP|TCP|TLS|WSS?) ([A-Za-z0-9.-]+)(?::([1-9]\d{0,3}|[1-5]\d{4}))?((?:;[^;,=\"\s]+(?:=[^;,=\"\s]*)?)*)\Z"
 )
@@ -196,6 +198,22 @@ def via(value: str) -> Via:
         raise BadHeader("Via port out of range")
     parameters(tail)  # raises for what is none
     return Via(transport.lower(), host, int(port or 0), tail)
+
+
+_SENT_BY: dict[str, tuple[str, int]] = {}  # as it stands in Via -> host, port: a few neighbours send all there is
+
+
+def top_via(line: str) -> tuple[Via, str]:
+    """The first element of a Via line, and its branch. Raises BadHeader."""
+    sent, _, tail = line[12:].partition(";")
+    known = _SENT_BY.get(sent)
+    branch = tail[7:].partition(";")[0] if tail[:7] == "branch=" else tail.partition(";branch=")[2].partition(";")[0]
+    if known is not None and branch and line[:12] == _UDP and _ODD_TAIL.search(tail) is None:
+        return Via("udp", known[0], known[1], ";" + tail), branch
+    read = via(split_list(line)[0] if "," in line else line)
+    if line[:12] == _UDP and len(_SENT_BY) < MAX_KNOWN and len(sent) < LONGEST_KNOWN and _USUAL_VIA.match(line):
+        _SENT_BY[sent] = (read.host, read.port)
+    return read, read.branch
 
 
 def cseq(value: str) -> tuple[int, str]:

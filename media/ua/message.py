@@ -85,7 +85,7 @@ class Message:
         if "via" not in index:
             return "Missing Via"
         try:
-            self._read_via(index["via"][0])
+            self.top, self.branch = h.top_via(index["via"][0])
             if not index.keys() >= _NEEDED:
                 return "Missing " + next(spelled for name, spelled in NEEDED.items() if name not in index)
             for name in _ONCE.intersection(index) if self.repeats else ():
@@ -95,10 +95,6 @@ class Message:
         except SipError as error:
             return str(error)
         return "Bad Call-ID" if not self.call_id or " " in self.call_id else ""
-
-    def _read_via(self, first: str) -> None:
-        self.top = h.via(h.split_list(first)[0] if "," in first else first)
-        self.branch = self.top.branch
 
     def _read_vitals(self, index: dict[str, list[str]]) -> None:
         self.call_id = index["call-id"][0]
@@ -127,12 +123,12 @@ class Request(Message):
     __slots__ = ("method", "uri")
 
     def __init__(self, method: str, uri: str, version: str = "SIP/2.0") -> None:
-        super().__init__(version)
+        Message.__init__(self, version)
         self.method, self.uri = method, uri
 
     def vitals(self) -> str:
         """As for every message; and the CSeq names the method."""
-        fault = super().vitals()
+        fault = Message.vitals(self)
         return fault or ("" if self.cseq_method == self.method else "CSeq does not name the method")
 
 
@@ -142,7 +138,7 @@ class Response(Message):
     __slots__ = ("reason", "status")
 
     def __init__(self, status: int, reason: str) -> None:
-        super().__init__()
+        Message.__init__(self)
         self.status, self.reason = status, reason
 
 

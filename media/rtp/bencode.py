@@ -32,14 +32,14 @@ def flat(fields: Mapping[str, Encodable]) -> bytes:
     """The inside of an encoded dictionary, quickly: nearly all of what is sent is text and SDP under short keys."""
     out: list[bytes] = []
     for key, value in fields.items():
-        kind = type(value)
-        if kind is str:
-            value = value.encode()  # type: ignore[union-attr]
-        elif kind is not bytes:
-            out.append(_KEYS.get(key) or encode(key))
+        name = _KEYS.get(key) or encode(key)
+        if isinstance(value, str):
+            value = value.encode()
+        if isinstance(value, bytes):
+            out.append(b"%b%d:%b" % (name, len(value), value))
+        else:
+            out.append(name)
             _encode(value, out)
-            continue
-        out.append(b"%b%d:%b" % (_KEYS.get(key) or encode(key), len(value), value))  # type: ignore[arg-type]
     return b"".join(out)
 
 

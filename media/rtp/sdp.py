@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from media.rtp.api import BadSdp
 
@@ -26,11 +27,11 @@ _FORMAT = re.compile(r"(rtpmap|fmtp|rtcp-fb):(\S+)")
 
 @dataclass(frozen=True, slots=True)
 class Audio:
-    """The audio stream of one SDP. `lines`: everything but the direction; `streams`: the m= values of the whole SDP."""
+    """The audio stream of one SDP. `head`: an SDP of it without its direction; `streams`: the m= values of the whole SDP."""
 
     connection: str  # value of c=
     media: str  # value of m=
-    lines: tuple[str, ...]
+    head: bytes
     direction: str
     codecs: tuple[str, ...]  # PCMA, PCMU in the order of the sender
     port: int
@@ -39,9 +40,7 @@ class Audio:
 
     def text(self, direction: str = "") -> bytes:
         """As an SDP of its own for rtpengine, which replaces origin and addresses."""
-        address = self.connection.split()[-1]
-        head = ["v=0", f"o=- 1 1 IN IP4 {address}", "s=-", f"c={self.connection}", "t=0 0", f"m={self.media}"]
-        return _join([*head, *self.lines, f"a={direction or self.direction}"])
+        return b"%ba=%b\r\n" % (self.head, (direction or self.direction).encode())
 
 
 def read(sdp: bytes) -> Audio:
@@ -84,17 +83,38 @@ def _audio(session: list[str], lines: list[str], index: int, streams: tuple[str,
         raise BadSdp("the audio stream is refused or disabled (port 0)")
     if match[3] not in PROFILES:
         raise BadSdp("audio profile is not RTP/AVP")
-    connection = _connection(session, lines)
-    formats, codecs = _formats(match[4].split(), lines)
-    kept = tuple(line for line in [*_session_kept(session), *lines[1:]] if _keep(line, formats))
-    media = f"audio {match[2]} {match[3]} {' '.join(formats)}"
-    return Audio(connection, media, kept, _direction(session, lines, connection), codecs, int(match[2]), streams, index)
+    connection = _connection(next((line for line in [*lines, *session] if line[:2] == "c="), ""))
+    said = tuple([line for line in session if line[:2] == "a="]), tuple([line for line in lines if line[:2] == "a="])
+    stream = _attributes(*said, match[4])
+    media = f"audio {match[2]} {match[3]} {stream.formats}"
+    address = connection.rpartition(" ")[2]
+    head = f"v=0\r\no=- 1 1 IN IP4 {address}\r\ns=-\r\nc={connection}\r\nt=0 0\r\nm={media}\r\n{stream.kept}".encode()
+    direction = _held(stream.direction) if address == "0.0.0.0" else stream.direction
+    return Audio(connection, media, head, direction, stream.codecs, int(match[2]), streams, index)
 
 
-def _connection(session: list[str], lines: list[str]) -> str:
-    """Value of the c= that holds for the stream: its own, else the session's."""
-    found = [line[2:] for line in [*lines, *session] if line[:2] == "c="]
-    parts = found[0].split() if found else []
+@dataclass(frozen=True, slots=True)
+class _Attributes:
+    """What the a= lines of a stream say."""
+
+    formats: str  # of m=
+    codecs: tuple[str, ...]
+    kept: str  # lines
+    direction: str
+
+
+@lru_cache(maxsize=256)
+def _attributes(session: tuple[str, ...], lines: tuple[str, ...], offered: str) -> _Attributes:
+    """A make of phone says the same in each call: kept, because reading it costs more than all else here."""
+    formats, codecs = _formats(offered.split(), lines)
+    kept = "".join([f"{line}\r\n" for line in [*_session_kept(session), *lines] if _keep(line, formats)])
+    return _Attributes(" ".join(formats), codecs, kept, _direction(session, lines))
+
+
+@lru_cache(maxsize=1024)
+def _connection(line: str) -> str:
+    """Value of the c= line that holds for the stream."""
+    parts = line[2:].split()
     if len(parts) != 3 or parts[:2] != ["IN", "IP4"]:
         raise BadSdp("SDP has no c=IN IP4 line for the audio")
     try:
@@ -103,7 +123,7 @@ def _connection(session: list[str], lines: list[str]) -> str:
         raise BadSdp("c= has no IPv4 address") from error
 
 
-def _formats(offered: list[str], lines: list[str]) -> tuple[list[str], tuple[str, ...]]:
+def _formats(offered: list[str], lines: tuple[str, ...]) -> tuple[list[str], tuple[str, ...]]:
     """Payload types that stay and the names of the voice codecs among them, in their order.
 
     Voice only under its static number: a recording knows the codec by nothing else.
@@ -121,25 +141,26 @@ def _formats(offered: list[str], lines: list[str]) -> tuple[list[str], tuple[str
     return kept, codecs
 
 
-def _session_kept(session: list[str]) -> list[str]:
-    return [line for line in session if line.startswith("a=") and line[2:].startswith(SESSION_KEPT)]
+def _session_kept(session: tuple[str, ...]) -> list[str]:
+    return [line for line in session if line[2:].startswith(SESSION_KEPT)]
 
 
 def _keep(line: str, formats: list[str]) -> bool:
     """Attributes of the stream that go on to rtpengine: not its direction (kept apart), nothing of a codec that was dropped."""
-    if not line.startswith("a=") or line[2:] in DIRECTIONS or line[2:].startswith(DROPPED):
+    if line[2:] in DIRECTIONS or line[2:].startswith(DROPPED):
         return False
     match = _FORMAT.match(line[2:])
     return match is None or match[2] in formats or match[2] == "*"
 
 
-def _direction(session: list[str], lines: list[str], connection: str) -> str:
-    """RFC 3264 §5.1; an address of 0.0.0.0 is the old way to say hold (§8.4)."""
-    said = [line[2:] for line in [*lines, *session] if line[2:] in DIRECTIONS and line[:2] == "a="]
-    direction = said[0] if said else "sendrecv"
-    if connection.endswith(" 0.0.0.0"):
-        return "inactive" if direction in ("inactive", "recvonly") else "sendonly"
-    return direction
+def _direction(session: tuple[str, ...], lines: tuple[str, ...]) -> str:
+    """RFC 3264 §5.1: the stream's own, else the session's."""
+    return next((line[2:] for line in (*lines, *session) if line[2:] in DIRECTIONS), "sendrecv")
+
+
+def _held(direction: str) -> str:
+    """The direction with an address of 0.0.0.0, the old way to say hold (RFC 3264 §8.4)."""
+    return "inactive" if direction in ("inactive", "recvonly") else "sendonly"
 
 
 def mirror(direction: str) -> str:
@@ -147,6 +168,7 @@ def mirror(direction: str) -> str:
     return DIRECTIONS[direction]
 
 
+@lru_cache(maxsize=64)
 def dummy(address: str, codecs: tuple[str, ...], direction: str = "sendrecv") -> bytes:
     """The SDP of nobody: sends nothing, and what it would hear goes to the discard port."""
     numbers = {"PCMA": "8", "PCMU": "0"}

@@ -8,15 +8,15 @@ Everything else is an event. After `Ended` or `Failed` no event of that leg foll
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import field
+from typing import NamedTuple, Protocol
 
 from ops.ids import CallId, LegId
+from ops.values import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class Leg:
-    """The name of a leg: its call and which one in the call."""
+class Leg(NamedTuple):
+    """The name of a leg: its call and which one in the call. A tuple, because it is a key of most tables."""
 
     call: CallId
     leg: LegId

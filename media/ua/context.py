@@ -17,7 +17,6 @@ from media.ua.timer import Timer, Wheel
 from media.ua.transaction import COOKIE, Client, Counters, Server, Tell, Transactions
 from media.ua.wire import Answering, Draft, Hop, Packet
 
-
 _AHEAD = 64
 
 

@@ -20,7 +20,10 @@ _USUAL = (
     "P-Asserted-Identity Privacy Reason RSeq RAck Accept Subject Date Retry-After X-Tierline-Call X-Tierline-Trunk"
 )
 KNOWN = {name: name.lower() for name in _USUAL.split()} | {k.upper(): v for k, v in COMPACT.items()} | COMPACT
-METHODS = frozenset("INVITE ACK CANCEL BYE OPTIONS INFO UPDATE PRACK REGISTER NOTIFY SUBSCRIBE REFER MESSAGE PUBLISH".split())
+METHODS = frozenset([
+    "INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "UPDATE", "PRACK", "REGISTER", "NOTIFY", "SUBSCRIBE", "REFER", "MESSAGE",
+    "PUBLISH",
+])  # fmt: skip
 TOKEN = re.compile(r"[A-Za-z0-9.!%*_+`'~-]+\Z")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.S)
 _NAME_ADDR = re.compile(r'(?:"((?:[^"\\]|\\.)*)"\s*|([^<"]*))<([^<>]*)>(.*)\Z', re.S)
@@ -218,9 +221,9 @@ def top_via(line: str) -> tuple[Via, str]:
 
 def cseq(value: str) -> tuple[int, str]:
     """Read a CSeq: number and method. Raises BadHeader."""
-    number, _, method = value.partition(" ")
-    if method in METHODS and len(number) < 10 and number.isascii() and number.isdigit():
-        return int(number), method
+    first, _, method = value.partition(" ")
+    if method in METHODS and len(first) < 10 and first.isascii() and first.isdigit():
+        return int(first), method
     words = value.split()
     if len(words) != 2 or not words[0].isascii() or not words[0].isdigit() or len(words[0]) > 10 or not TOKEN.match(words[1]):
         raise BadHeader("CSeq cannot be read")

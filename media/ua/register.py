@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -20,6 +19,7 @@ from media.ua.tables import On
 from media.ua.timer import Timer
 from media.ua.uri import parse_uri
 from media.ua.wire import Draft, hop_of, route_hop
+from ops.values import dataclass
 
 RETRY_MS = (2_000, 4_000, 8_000, 16_000, 30_000)  # pauses after refusals, the last one for ever
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
 from functools import lru_cache
 
 from media.ua.errors import BadSdp
+from ops.values import dataclass
 
 DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
 MAX_BYTES = 32_768

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from media.ua.errors import BadHeader
 from media.ua.headers import count, parameters
 from media.ua.message import Message, Request, Response
 from media.ua.settings import Settings
+from ops.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

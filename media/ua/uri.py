@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import quote, unquote
 
 from media.ua.errors import BadUri
+from ops.values import dataclass
 
 _SIP = re.compile(
     r"(?:(?P<user>[^@\s]*)@)?(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>\d{1,5}))?(?P<params>(?:;[^?\s]*)?)(?P<headers>(?:\?\S*)?)\Z"

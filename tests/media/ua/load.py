@@ -39,7 +39,8 @@ INVITE = (
 INSIDE = (
     "{method} sip:{id}.a@127.0.0.1:5060 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:5060;branch=z9hG4bKe{n:x}.{cseq}{method}.0\r\n"
     "Via: SIP/2.0/UDP 127.0.0.2:41000;received=127.0.0.2;branch=z9hG4bK{n:016x}{cseq};rport=41000\r\nMax-Forwards: 69\r\n"
-    "From: <sip:138{n:08d}@127.0.0.2>;tag={tag}\r\nTo: <sip:95588@127.0.0.1>;tag={to}\r\nCall-ID: {call}\r\nCSeq: {cseq} {method}\r\n"
+    "From: <sip:138{n:08d}@127.0.0.2>;tag={tag}\r\nTo: <sip:95588@127.0.0.1>;tag={to}\r\n"
+    "Call-ID: {call}\r\nCSeq: {cseq} {method}\r\n"
 )
 KEY = "Content-Type: application/dtmf-relay\r\nContent-Length: 22\r\n\r\nSignal=0\r\nDuration=160"
 REPLY = (

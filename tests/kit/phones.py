@@ -134,7 +134,8 @@ class Caller(Party):
 
     async def answered(self, within: float = 5.0) -> None:
         """Return when the call is answered; AssertionError when it is refused or takes longer."""
-        assert await asyncio.wait_for(asyncio.shield(self.line.answered), within), f"{self.name} was refused: {self.line.over}"
+        if not await asyncio.wait_for(asyncio.shield(self.line.answered), within):
+            raise AssertionError(f"{self.name} was refused: {await self.over()}")
 
     async def refused(self, within: float = 5.0) -> Over:
         """How the call was refused; AssertionError when it is answered."""

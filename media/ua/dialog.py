@@ -7,7 +7,7 @@ from typing import NamedTuple
 from media.ua.errors import BadHeader, SipError
 from media.ua.headers import name_addr
 from media.ua.message import Message, Request, Response
-from media.ua.uri import parse_uri
+from media.ua.uri import Uri, parse_uri
 from media.ua.wire import Draft, Hop, hop_of
 
 Key = tuple[str, str, str]  # Call-ID, local tag, remote tag
@@ -27,7 +27,7 @@ class Way(NamedTuple):
 class Dialog:
     """One dialog. Addresses are whole From and To values with their tags, as they stand in requests of ours."""
 
-    __slots__ = ("_way", "call_id", "key", "local", "remote", "remote_seq", "routes", "seen", "seq", "target")
+    __slots__ = ("_way", "call_id", "first", "key", "local", "remote", "remote_seq", "routes", "seen", "seq", "target")
 
     def __init__(self, key: Key, local: str, remote: str, seq: int, remote_seq: int | None) -> None:
         self.key, self.local, self.remote = key, local, remote
@@ -35,6 +35,7 @@ class Dialog:
         self.seq = seq  # of our last request
         self.remote_seq = remote_seq  # of the peer's last request, None before the first
         self.routes: tuple[str, ...] = ()
+        self.first: Uri | None = None  # of the routes, once read
         self.seen: Seen | None = None  # the headers that routes and target were read from
         self.target = ""
         self._way: Way | None = None
@@ -69,7 +70,7 @@ class Dialog:
     def _find_way(self) -> Way:
         if not self.routes:
             return Way(self.target, hop_of(parse_uri(self.target)), ())
-        first = name_addr(self.routes[0]).parsed
+        first = self.first or name_addr(self.routes[0]).parsed
         if first.param("lr") is not None:
             return Way(self.target, hop_of(first), self.routes)
         return Way(str(first), hop_of(first), (*self.routes[1:], f"<{self.target}>"))  # strict: RFC 2543's way
@@ -96,7 +97,8 @@ def as_server(request: Request, tag: str) -> Dialog:
     """The dialog a request opens here (RFC 3261 §12.1.1). Raises SipError if Contact or Record-Route cannot be used."""
     local = f"{request.get('to')};tag={tag}"
     dialog = Dialog((request.call_id, tag, request.from_tag), local, request.get("from"), 0, request.cseq)
-    dialog.routes = _routes(request)
+    dialog.routes, uris = _routes(request)
+    dialog.first = uris[0] if uris else None
     dialog.refresh(request)
     if not dialog.target:
         raise BadHeader("Missing Contact")
@@ -107,7 +109,8 @@ def as_client(response: Response, seq: int, sent_to: str) -> Dialog:
     """The dialog a response to our request opens (RFC 3261 §12.1.2). `sent_to`: target in case it has no Contact."""
     key = (response.call_id, response.from_tag, response.to_tag)
     dialog = Dialog(key, response.get("from"), response.get("to"), seq, None)
-    dialog.routes = _routes(response)[::-1]
+    routes, uris = _routes(response)
+    dialog.routes, dialog.first = routes[::-1], uris[-1] if uris else None
     try:
         dialog.refresh(response)
     except SipError:
@@ -117,10 +120,11 @@ def as_client(response: Response, seq: int, sent_to: str) -> Dialog:
     return dialog
 
 
-def _routes(message: Message) -> tuple[str, ...]:
+def _routes(message: Message) -> tuple[tuple[str, ...], list[Uri]]:
     if "record-route" not in message.index:
-        return ()
+        return (), []
     routes = tuple(message.elements("record-route"))
-    for route in routes:
-        hop_of(name_addr(route).parsed)
-    return routes
+    uris = [name_addr(route).parsed for route in routes]
+    for uri in uris:
+        hop_of(uri)
+    return routes, uris

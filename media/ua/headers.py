@@ -144,6 +144,8 @@ class NameAddr(NamedTuple):
 def name_addr(value: str) -> NameAddr:
     """Read a From, To, Contact, Route.. value of one element. Raises BadHeader."""
     value = value.strip()
+    if value[:1] == "<" and value[-1:] == ">" and value.count("<") == value.count(">") == 1 and value[1:-1].strip():
+        return NameAddr("", value[1:-1].strip(), "")
     if "<" not in value:
         uri, semicolon, tail = value.partition(";")
         if not uri or " " in uri.strip() or '"' in uri or ">" in uri:

@@ -12,6 +12,7 @@ from ops.values import dataclass
 _SIP = re.compile(
     r"(?:(?P<user>[^@\s]*)@)?(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>\d{1,5}))?(?P<params>(?:;[^?\s]*)?)(?P<headers>(?:\?\S*)?)\Z"
 )
+_IN_USER = re.compile(r"[@?\s]")  # the semicolon before them does not begin the URI's parameters
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*\Z")
 _USER_SAFE = "-_.!~*'()&=+$,;?/"  # unreserved and user-unreserved, RFC 3261 §25.1
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]*\Z")
@@ -62,9 +63,19 @@ def escape_user(text: str) -> str:
     return text if _PLAIN.match(text) else quote(text, safe=_USER_SAFE)
 
 
-@lru_cache(maxsize=4096)
 def parse_uri(text: str) -> Uri:
     """Read a URI. Raises BadUri."""
+    bare, semicolon, params = text.partition(";")
+    if not semicolon:
+        return _parse(bare)
+    if _IN_USER.search(params) is not None:
+        return _parse(text)
+    known = _parse(bare)  # parameters are new with each call (ftag of a Record-Route), the rest is not
+    return Uri(known.scheme, known.user, known.host, known.port, ";" + params, "")
+
+
+@lru_cache(maxsize=512)  # no more: what is not met again within seconds only makes the cache cold
+def _parse(text: str) -> Uri:
     scheme, colon, rest = text.partition(":")
     if not colon or not _SCHEME.match(scheme):
         raise BadUri("no scheme")

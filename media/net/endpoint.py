@@ -139,7 +139,8 @@ class Endpoint:
     # ---- in -----------------------------------------------------------------------------------------------------
     def _datagram(self, data: bytes, source: tuple[str, int]) -> None:
         self._apply(self.core.receive(self._clock.mono_ms(), data, source, "udp"))
-        self._deliver()
+        if self._events:
+            self._deliver()
 
     def _stream(self, data: bytes, source: tuple[str, int]) -> None:
         self._apply(self.core.receive(self._clock.mono_ms(), data, source, "tcp"))
@@ -161,13 +162,15 @@ class Endpoint:
 
     # ---- out ----------------------------------------------------------------------------------------------------
     def _apply(self, outputs: Outputs) -> None:
-        for packet in outputs.packets:
+        packets, events, registered, deadline = outputs
+        for packet in packets:
             self._send(packet)
-        self._events.extend(outputs.events)
-        for change in outputs.registered:
+        if events:
+            self._events.extend(events)
+        for change in registered:
             self._waiters.tell(change)
-        if outputs.deadline is not None and (self._due is None or outputs.deadline < self._due):
-            self._arm(outputs.deadline)
+        if deadline is not None and (self._due is None or deadline < self._due):
+            self._arm(deadline)
 
     def _arm(self, deadline: int) -> None:
         if self._timer is not None:

@@ -27,6 +27,7 @@ Index = dict[str, list[str]]  # raw values by lower-case long name, one entry a 
 _USUAL_ADDRESS = re.compile(r'(?:"[^"\\<>]*" ?|[^"<>]*)<[^<>]+>(?:;tag=([^;,"\s]+))?\Z')
 
 
+_STATUS = {str(status): status for status in range(100, 700)}
 _USUAL_HOPS = frozenset(map(str, range(256)))
 _USUAL_TYPES = frozenset(["application/sdp", "application/dtmf-relay", ""])
 _NO_OPTIONS: frozenset[str] = frozenset()
@@ -168,8 +169,8 @@ def _usual(head: str, data: bytes, start: int) -> Request | Response | None:
     breaks = len(lines) - 1
     if breaks > MAX_HEADERS or head.count("\n") != breaks or head.count("\r") != breaks or "\0" in head or "\t" in head:
         return None
-    message, fault = _start(lines[0])
-    if message is None or fault is not None or ":  " in head or " \r\n" in head or head[-1] == " ":
+    message = _usual_start(lines[0])
+    if message is None or ":  " in head or " \r\n" in head or head[-1] == " ":
         return None
     known, index = h.KNOWN, message.index
     try:
@@ -192,6 +193,15 @@ def _usual(head: str, data: bytes, start: int) -> Request | Response | None:
     return message
 
 
+def _usual_start(line: str) -> Request | Response | None:
+    first, _, rest = line.partition(" ")
+    second, _, third = rest.partition(" ")
+    if first == "SIP/2.0":
+        status = _STATUS.get(second)
+        return None if status is None else Response(status, third)
+    return Request(first, second) if third == "SIP/2.0" and first in h.METHODS and second else None
+
+
 def _any(head: str, body: bytes) -> Request | Response | Malformed:
     if "\r\n " in head or "\r\n\t" in head:
         head = _FOLD.sub(" ", head)
@@ -210,8 +220,6 @@ def _start(line: str) -> tuple[Request | Response | None, Malformed | None]:
             return None, Malformed("status", "Bad Status Line")
         return Response(int(words[1]), words[2] if len(words) > 2 else ""), None
     words = line.split(" ")
-    if len(words) == 3 and words[2] == "SIP/2.0" and words[0] in h.METHODS and words[1]:
-        return Request(words[0], words[1]), None
     if len(words) == 3 and (words[2] == "SIP/2.0" or _VERSION.match(words[2])) and h.TOKEN.match(words[0]) and words[1]:
         return Request(words[0], words[1], words[2].upper()), None
     words = line.split()

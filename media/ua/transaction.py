@@ -247,9 +247,10 @@ class Transactions:
             self._emit(one)
 
     def _stop(self, _now: int, one: Transaction, _: object) -> None:
-        for timer in one.timers.values():
-            self.wheel.cancel(timer)
-        one.timers.clear()
+        if one.timers:
+            for timer in one.timers.values():
+                self.wheel.cancel(timer)
+            one.timers.clear()
 
     def _end(self, now: int, one: Transaction, _: object) -> None:
         self._stop(now, one, None)

@@ -22,6 +22,7 @@ from ops.ports import LOOPBACK
 log = logging.getLogger(__name__)
 BINARY = "rtpengine"
 MIN_PORTS = 4  # two legs
+MIN_THREADS = 2  # one that waits for Redis must not hold up all sound
 
 
 class DaemonError(Exception):
@@ -51,6 +52,7 @@ def command(config: CentreConfig, index: int) -> list[str]:
     """The command line. Raises DaemonError if the RTP ports do not suffice."""
     low, high = port_share(config, index)
     ports = config.ports
+    threads = max(MIN_THREADS, (os.cpu_count() or 1) // config.media.nodes)
     options = {
         "config-file": "none",  # else the package's own file is merged
         "table": -1,  # no kernel module
@@ -70,6 +72,9 @@ def command(config: CentreConfig, index: int) -> list[str]:
         "delete-delay": 0,
         "timeout": 3600,  # a silent caller on hold music counts as dead
         "log-level": 4,
+        "num-threads": threads,  # left to itself it takes four at the least, which get in each other's way on a small machine
+        "media-num-threads": threads,
+        "http-threads": 1,  # Prometheus alone asks
     }
     flags = ["--no-redis-required", "--foreground", "--log-stderr", "--no-log-timestamps"]
     return [BINARY, *(f"--{name}={value}" for name, value in options.items()), *flags]

@@ -176,7 +176,7 @@ class RtpEngine:
             await self._pair(left, self._known(other))
 
     async def connect(self, one: Leg, other: Leg, sdp: bytes, recorded: bool = False) -> None:
-        """The answer of `other`'s phone to our offer, and pair both: three commands less than one verb after the other.
+        """The answer of `other`'s phone to our offer, and pair both: one or two commands less than one verb after the other.
 
         `recorded`: `record` follows at once, and tells Redis of the pairing too. Raises BadSdp, RtpError.
         """

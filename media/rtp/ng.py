@@ -23,7 +23,18 @@ Reply = dict[str, Value]
 RESEND_MS = (250, 500, 750)  # after each of these once more; after the last one it is given up
 SWEEP_MS = 50
 READS = 64  # datagrams taken in one go
-DONE = b"d6:result2:oke"  # the whole answer to most commands
+RESULT = b"6:result2:oke"
+DONE = b"d" + RESULT  # the whole answer to most commands
+
+
+def with_sdp(body: bytes) -> Reply | None:
+    """What an offer or answer that went well is answered with, read at a glance; None if `body` is anything else."""
+    if not body.startswith(b"d3:sdp") or not body.endswith(RESULT):
+        return None
+    size, _, rest = body[6:].partition(b":")
+    if not size.isdigit() or size[:1] == b"0" or len(size) > 5 or len(rest) != int(size) + len(RESULT):
+        return None
+    return {"sdp": rest[: -len(RESULT)], "result": b"ok"}
 
 
 class NgTimeout(RtpError):
@@ -140,7 +151,7 @@ class NgClient:
             pending.reply.set_result({"result": b"ok"})
             return
         try:
-            reply = decode(body)
+            reply = with_sdp(body) or decode(body)
         except BadBencode as error:
             pending.reply.set_exception(RtpError(f"answer to {pending.command!r} is no bencode: {error}"))
             return

@@ -8,12 +8,25 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from media.rtp.api import RtpError
 from media.rtp.bencode import decode, encode
-from media.rtp.ng import NgClient, NgTimeout
+from media.rtp.ng import NgClient, NgTimeout, with_sdp
 
 Answerer = Callable[[bytes, int], list[bytes]]  # (cookie, how often it came) -> datagrams
+
+
+@given(st.binary(max_size=40), st.binary(max_size=20) | st.just(b"6:result2:oke"))
+@example(b"v=0", b"6:result2:oke")
+def test_an_answer_read_at_a_glance_is_the_same(sdp: bytes, end: bytes) -> None:
+    """The short way reads an answer as the long way does, or leaves it to that."""
+    body = b"d3:sdp%d:%b%b" % (len(sdp), sdp, end)
+    got = with_sdp(body)
+    assert got is None or got == decode(body)
+    assert (got is not None) == (end == b"6:result2:oke" and sdp != b"")
+    assert with_sdp(body[:-1]) is with_sdp(body + b"e") is None
 
 
 class FakeEngine(asyncio.DatagramProtocol):

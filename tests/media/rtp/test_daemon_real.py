@@ -87,7 +87,8 @@ async def test_a_call_lives_through_the_death_of_rtpengine(tmp_path: Path) -> No
             assert likeness(part[:, 1], AGENT) > 0.95
 
 
-async def test_what_redis_is_told_later_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("recorded", [False, True])
+async def test_what_redis_is_told_later_is_told(tmp_path: Path, recorded: bool) -> None:
     """A pairing that is not recorded, and a parked caller, outlive kill -9 as well once a moment has passed."""
     with RedisServer(tmp_path / "redis") as redis:
         config = audio_config(tmp_path / "state", redis.port)
@@ -101,8 +102,9 @@ async def test_what_redis_is_told_later_is_told(tmp_path: Path) -> None:
                 await engine.play(a, house.prompt(), repeat=100)
                 await hears(caller, PROMPT)
                 await engine.stop(a)
-                b, agent = await house.agent()
-                await engine.pair(a, b)
+                agent, b = await house.phone(AGENT), leg("b1")
+                agent.connect(await engine.open_outbound(b))
+                await engine.connect(a, b, agent.sdp(), recorded=recorded)  # and then the recording does not come
                 await hears(agent, CALLER)
                 process.stop(kill=True)
                 await process.start()

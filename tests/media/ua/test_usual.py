@@ -19,7 +19,9 @@ ODD = [
 
 
 def _parts(message: m.Request | m.Response) -> tuple[object, ...]:
-    start = (message.method, message.uri) if isinstance(message, m.Request) else (message.status, message.reason)
+    start: tuple[object, object] = (
+        (message.method, message.uri) if isinstance(message, m.Request) else (message.status, message.reason)
+    )
     return (*start, message.index, message.body, message.version, message.repeats)
 
 

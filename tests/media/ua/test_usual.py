@@ -6,6 +6,7 @@ import pytest
 
 from media.ua import headers
 from media.ua import message as m
+from media.ua.errors import BadHeader
 
 HEAD = (
     "BYE sip:a@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.2:5070;branch=z9hG4bK;rport\r\nVia: SIP/2.0/UDP 192.0.2.3;branch=b\r\n"
@@ -55,5 +56,5 @@ def test_a_known_sender_is_read_the_same(tail: str) -> None:
 def test_a_known_sender_is_no_excuse(tail: str) -> None:
     """Parameters without a name are refused from a sender met before, too."""
     headers.top_via("SIP/2.0/UDP 192.0.2.78;branch=z9hG4bKx")
-    with pytest.raises(headers.BadHeader):
+    with pytest.raises(BadHeader):
         headers.top_via("SIP/2.0/UDP 192.0.2.78" + tail)

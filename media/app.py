@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from media.call.closing import RECORDING
+from media.call.closing import NO_RECORDING, RECORDING
 from media.call.engine import Engine, Parts
 from media.call.meters import Meters
 from media.call.ports import House
@@ -32,6 +32,8 @@ from media.rpc.outbox import Outbox
 from media.rpc.pipe import Pipe
 from media.rpc.session import Myself, Session
 from media.rtp import client as rtpengine
+from media.rtp.api import RtpError
+from media.rtp.client import RtpEngine
 from ops import lifecycle, metrics
 from ops import log as logs
 from ops.clock import Clock, SystemClock
@@ -41,6 +43,9 @@ from ops.ports import LOOPBACK
 
 log = logging.getLogger(__name__)
 LEFTOVERS_S = 5.0  # calls are not held up longer by old recordings
+HOUSEKEEPING_S = 60.0
+SILENT_S = 60  # nobody has sent audio on a call for so long: a stray may be deleted
+OLD_S = 120  # what was recorded so long ago is no job of this run that is still to be filed
 OWED_S = 2.0  # for the router to take the last frames
 
 
@@ -108,6 +113,7 @@ async def node(config: MediaConfig, clock: Clock, meters: Meters) -> AsyncIterat
         await asyncio.wait({await stack.enter_async_context(_running(_leftovers(made)))}, timeout=LEFTOVERS_S)
         await endpoint.start()
         await stack.enter_async_context(_running(session.run()))
+        await stack.enter_async_context(_running(_housekeeping(made, audio)))
         yield made
 
 
@@ -121,21 +127,33 @@ def _watch(meters: Meters, engine: Engine, session: Session, outbox: Outbox) -> 
     meters.watch(engine.states, gauges)
 
 
-async def _leftovers(made: Node) -> None:
+async def _leftovers(made: Node, age_s: int = 0) -> None:
     """Recordings that an earlier run of the node did not file: file them, and tell the ledger."""
-    for got in await made.vault.leftovers(made.config.spool):
+    for got in await made.vault.leftovers(made.config.spool, age_s):
         made.outbox.write(_recording_fact(made, got))
+
+
+async def _housekeeping(made: Node, audio: RtpEngine) -> None:
+    """Again and again: free what a dead run left in rtpengine, file what it recorded or what a full disk kept from being filed."""
+    while True:
+        await asyncio.sleep(HOUSEKEEPING_S)
+        try:
+            for call in await audio.sweep(made.clock.now_ms(), SILENT_S * 1000):
+                log.warning("a call that a dead run of this node left has been silent and is deleted", extra={"call": call})
+        except RtpError as error:
+            log.warning("strays could not be looked for", extra={"why": str(error)})
+        await _leftovers(made, OLD_S)
 
 
 def _recording_fact(made: Node, got: Filed | NotFiled) -> Fact:
     if isinstance(got, Filed):
         started = int(Path(got.path).stem.rpartition("-")[2])
-        kind, body = "recorded", {"path": got.path, "sha256": got.sha256, "duration_ms": got.duration_ms}
+        kind, name, body = "recorded", RECORDING, {"path": got.path, "sha256": got.sha256, "duration_ms": got.duration_ms}
         body |= {"bytes": got.bytes, "started_ms": started}
     else:
-        kind, body = "recording_failed", {"reason": got.reason, "detail": got.detail}
+        kind, name, body = "recording_failed", NO_RECORDING, {"reason": got.reason, "detail": got.detail}
     tenant, source = made.config.centre.centre.tenant, f"media:{made.config.node}"
-    return Fact(f"{got.call}:m:{RECORDING}", made.clock.now_ms(), tenant, source, kind, body, got.call)
+    return Fact(f"{got.call}:m:{name}", made.clock.now_ms(), tenant, source, kind, body, got.call)
 
 
 async def serve(config: MediaConfig, stop: asyncio.Event) -> None:

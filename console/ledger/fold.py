@@ -89,7 +89,7 @@ def _call(by: ByKind, segments: dict[str, Row], recordings: dict[str, Row]) -> R
         **_who(by),
         **_service(by, segments),
         **_end(by),
-        "recording": "failed" if "recording_failed" in by else "filed" if recorded else "",
+        "recording": "filed" if recorded else "failed" if "recording_failed" in by else "",
         "recorded_ms": sum([rec["duration_ms"] for rec in recordings.values()]) if recorded else 0,
         "seen": sum([SEEN[kind] for kind in by]),
     }

@@ -20,7 +20,8 @@ from media.call.outcome import Outcome
 from media.record.api import Filed, Job
 from media.ua import api as ua
 
-RECORDING = "recording"  # a call has one at the most; its fact has the same id, whoever files it
+# A call has one recording at the most; its fact has the same id, whoever files it, and so has the fact that it could not be filed.
+RECORDING, NO_RECORDING = "recording", "recording-failed"
 REAP_MS = 40_000  # longer than a BYE without answer (32 s, RFC 3261 §17.1.2.2)
 CAUSE = {  # Q.850 causes for the Reason header (RFC 3326)
     Reason.REASON_HANGUP: 16,
@@ -185,7 +186,7 @@ def on_record_failed(call: Call, event: on.RecordFailed, now: int) -> State:
     if call.talk is not None and call.talk.recording == event.name:
         call.talk.recording = ""
         body = {"reason": "REASON_MEDIA_FAILED", "detail": "not started", "talk_ms": call.talk.ms}
-        call.write(now, "recording_failed", body, name=RECORDING)
+        call.write(now, "recording_failed", body, name=NO_RECORDING)
     return call.state
 
 
@@ -200,5 +201,5 @@ def on_recording_done(call: Call, event: on.RecordingDone, now: int) -> State:
         sizes = {"duration_ms": got.duration_ms, "talk_ms": talk.ms, "bytes": got.bytes, "started_ms": talk.bridged_ms}
         call.write(now, "recorded", {"path": got.path, "sha256": got.sha256, **sizes}, agent, RECORDING)
     else:
-        call.write(now, "recording_failed", {"reason": got.reason, "detail": got.detail, "talk_ms": talk.ms}, agent, RECORDING)
+        call.write(now, "recording_failed", {"reason": got.reason, "detail": got.detail, "talk_ms": talk.ms}, agent, NO_RECORDING)
     return call.state

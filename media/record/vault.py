@@ -48,10 +48,13 @@ class RecordingVault:
             log.error("a recording was not filed", extra={"call": job.call, "error": repr(error)})
             return NotFiled(job.call, DEAD, "the filing process died; the pcap stays in the spool")
 
-    async def leftovers(self, folder: Path) -> list[Filed | NotFiled]:
-        """What an earlier run left in a spool, filed as well as can be. Never raises; for the start of a node."""
+    async def leftovers(self, folder: Path, age_s: int = 0) -> list[Filed | NotFiled]:
+        """What an earlier run left in a spool, filed as well as can be. Never raises.
+
+        At the start of a node all of it; later only what is older than `age_s`, so that no job of this run is taken for one.
+        """
         try:
-            answers = await self._ask({"do": "leftovers", "spool": str(folder), "quiet_s": QUIET_S})
+            answers = await self._ask({"do": "leftovers", "spool": str(folder), "quiet_s": QUIET_S, "age_s": age_s})
             return [_outcome(one) for one in answers]
         except (OSError, ValueError, EOFError) as error:
             log.error("leftover recordings could not be looked at", extra={"spool": str(folder), "error": repr(error)})

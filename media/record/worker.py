@@ -4,7 +4,7 @@ One JSON line a request on standard input, one an answer on standard output, in 
 the media node.
 
     {"do": "file", "job": {..}}                 -> {"filed": {..}} or {"not_filed": {..}}
-    {"do": "leftovers", "spool": "..", "quiet_s": 60} -> [{"filed": {..}} or {"not_filed": {..}}, ..]
+    {"do": "leftovers", "spool": "..", "quiet_s": 60, "age_s": 0} -> [{"filed": {..}} or {"not_filed": {..}}, ..]
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def answer(request: dict[str, Any], store: Store) -> Answer | list[Answer]:
     """Do what a request says."""
     if request["do"] == "file":
         return _as_json(_file(spool.from_json(json.dumps(request["job"])), store))
-    return [_as_json(one) for one in leftovers(Path(request["spool"]), store, int(request["quiet_s"]))]
+    return [_as_json(one) for one in leftovers(Path(request["spool"]), store, int(request["quiet_s"]), int(request["age_s"]))]
 
 
 def _file(job: Job, store: Store) -> Filed | NotFiled:
@@ -47,14 +47,18 @@ def _file(job: Job, store: Store) -> Filed | NotFiled:
     return done
 
 
-def leftovers(folder: Path, store: Store, quiet_s: int) -> list[Filed | NotFiled]:
-    """File what an earlier run left: jobs first, then recordings that rtpengine has finished or not written to for `quiet_s`."""
-    done: list[Filed | NotFiled] = [_file(job, store) for job in spool.remembered(folder)]
-    asked = {job.call for job in spool.remembered(folder)}
+def leftovers(folder: Path, store: Store, quiet_s: int, age_s: int = 0) -> list[Filed | NotFiled]:
+    """File what an earlier run left: jobs first, then recordings that rtpengine has finished or not written to for `quiet_s`.
+
+    What was written to less than `age_s` ago is left to the run that is on.
+    """
     now_s = SystemClock().now_ms() / 1000
+    jobs = [job for job in spool.remembered(folder) if now_s - (job.started_ms + job.talk_ms) / 1000 >= age_s or not age_s]
+    done: list[Filed | NotFiled] = [_file(job, store) for job in jobs]
+    asked = {job.call for job in spool.remembered(folder)}
     for found in spool.recordings(folder):
-        last = max(path.stat().st_mtime for path in found.pcaps)
-        if found.call not in asked and (found.finished or now_s - last > quiet_s):
+        age = max(0.0, now_s - max(path.stat().st_mtime for path in found.pcaps))  # the file system counts finer than our clock
+        if found.call not in asked and age >= age_s and (found.finished or age > quiet_s):
             done.append(_left(found, folder, store))
     return done
 

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from media.rtp import digits, sdp
+from media.rtp import digits, sdp, strays
 from media.rtp.api import BadSdp, Digit, LegAudio, RtpError
 from media.rtp.bencode import Encodable, Value, flat
 from media.rtp.ng import NgClient, NgTimeout, Reply
@@ -352,6 +352,10 @@ class RtpEngine:
         call = self._calls.get(digit.leg.call)
         if self._listener is not None and call is not None and digit.leg in call.legs:
             self._listener(digit)
+
+    async def sweep(self, now_ms: int, quiet_ms: int) -> list[str]:
+        """Delete calls that an earlier run of this node left and nobody has sent audio on for so long; their ids."""
+        return await strays.sweep(self._ng.command, lambda call: CallId(call) in self._calls, now_ms, quiet_ms)
 
     # ---- within -----------------------------------------------------------------------------------------------
     @contextlib.asynccontextmanager

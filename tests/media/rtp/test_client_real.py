@@ -10,9 +10,12 @@ import pytest
 
 from media.rtp.api import BadSdp, Digit, RtpError
 from media.rtp.client import RtpEngine, connect
+from media.rtp.ng import NgClient
 from media.ua.api import Leg
 from ops.audio import RATE, Samples, au_bytes
+from ops.clock import SystemClock
 from ops.ids import CallId, LegId
+from ops.ports import LOOPBACK
 from tests.kit.rtp_phone import RtpPhone, voice
 from tests.kit.rtpengine import RtpEngineProcess, audio_config
 from tests.kit.wait import until_async
@@ -337,3 +340,22 @@ async def test_a_phone_behind_nat_is_found(house: House) -> None:
     await house.engine.pair(a, b)
     await hears(agent, CALLER)
     await hears(caller, AGENT)
+
+
+async def test_calls_of_a_dead_run_are_swept_when_silent(tmp_path: Path) -> None:
+    """A call that a dead process left stays while somebody speaks, and is deleted once nobody does; living calls stay."""
+    clock, config = SystemClock(), audio_config(tmp_path)
+    async with RtpEngineProcess(config):
+        ng = NgClient(LOOPBACK, config.ports.ng)
+        await ng.open()
+        _, phone = await House(RtpEngine(ng, config.media.rtp_address), tmp_path).caller()
+        await until_async(lambda: phone.sent > 60, 5, "the stray's phone speaks")
+        ng.close()
+        async with connect(config, 0) as living:
+            mine = leg("a", "019a0000-0000-7000-8000-000000000002")
+            await living.open_inbound(mine, phone.sdp())
+            assert await living.sweep(clock.now_ms(), 60_000) == []
+            phone.close()
+            assert await living.sweep(clock.now_ms() + 61_000, 60_000) == [leg("a").call]
+            assert await living.sweep(clock.now_ms() + 61_000, 60_000) == []
+            await living.look(mine)

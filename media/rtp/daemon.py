@@ -123,6 +123,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         spool(config, args.index).mkdir(parents=True, exist_ok=True)
         moved = save_pcaps(spool(config, args.index))
         log.info("start rtpengine", extra={"ng": config.ports.ng + args.index, "saved_pcaps": len(moved)})
+        if config.state.is_absolute():
+            os.chdir(spool(config, args.index))  # where a core dump goes
         os.execvp(words[0], words)  # does not return
     except (ConfigError, DaemonError, OSError) as error:
         log.error("rtpengine not started", extra={"why": str(error)})

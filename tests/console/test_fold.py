@@ -83,6 +83,16 @@ def test_last_node_has_the_last_word() -> None:
     assert (row["result"], row["media_result"], row["ended_ms"] > T0 + 1000) == ("answered", "answered", True)
 
 
+def test_filed_late_counts_as_filed() -> None:
+    """A recording that could first not be filed (full disk) counts as failed until it is filed, then as filed."""
+    made = CallFacts(T0).arrive().enqueue().offer().bridge().end(record=False)
+    made.add("recording_failed", "media:m1", f"{made.call}:m:recording-failed", reason="REASON_DISK_FULL")
+    assert rows_of(made).call["recording"] == "failed"
+    made.wait(60_000).add("recorded", "media:m1", f"{made.call}:m:recording", path="x.wav", duration_ms=30_000)
+    row = rows_of(made).call
+    assert (row["recording"], row["recorded_ms"]) == ("filed", 30_000)
+
+
 def test_states_while_it_lasts() -> None:
     """The state follows the facts: edge, menu, waiting, talking, ended."""
     made = CallFacts(T0).edge("edge_invite", "invite")

@@ -56,6 +56,34 @@ class Router:
     instances: int = 1
     address: str = "127.0.0.1"
     node_lost_s: int = 10  # a media node silent this long has lost its calls
+    priority_worth_s: int = 120  # a point of priority is worth so much waiting: so no call starves
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Another centre of the country: its seats may answer our callers, and ours its callers."""
+
+    name: str
+    tier: str = "province"
+    realm: str = ""  # SIP domain of its seats
+    edge: str = ""  # host:port of its edge, as our edge reaches it
+    province: str = ""  # home area it serves, as home areas name it (湖北)
+    neighbour: bool = False  # asked directly while the national centre is away
+    federation: str = ""  # host:port of its federation service (national centre, neighbours)
+
+
+@dataclass(frozen=True, slots=True)
+class Federation:
+    """Overflow between provinces. Off while `certificate` is "" and no nation is named."""
+
+    nation: str = ""  # host:port of the national router's federation service; "": none
+    address: str = "127.0.0.1"  # where ours listens (national: all provinces come here; province: neighbours)
+    certificate: str = ""  # PEM of this centre, its common name is the centre's name
+    private_key: str = ""
+    authority: str = ""  # PEM of the certificate authority of all centres
+    share: int = 100  # at most so many per cent of our agents of a skill talk to or ring for other provinces' callers
+    penalty_ms: int = 5000  # what going elsewhere costs, as waiting time
+    paused: bool = False  # takes no calls of others for now
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +126,19 @@ class Ports:
     rtp_http: int = 5280  # rtpengine metrics
     redis: int = 5300
     console: int = 8080
+    federation: int = 5140
     rtp_low: int = 30000
     rtp_high: int = 33999
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """From `after_s` of its wait on a call may go to these agents. Each rung should ask at least whom the one before it asks."""
+
+    after_s: int = 0
+    ring: str = "centre"  # city: seats of the caller's home city; centre: all seats; nation: all, and other provinces are asked
+    level: int = 9  # the worst skill level that still fits, 1..9
+    skill: str = ""  # "": the queue's; another one for seats set aside, like those of VIP callers
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +149,19 @@ class Queue:
     skill: str
     zh: str = ""  # name shown
     en: str = ""
-    priority: int = 0  # 0..99, higher first
+    priority: int = 0  # 0..99, higher first; a point is worth router.priority_worth_s of waiting
     ring_s: int = 20  # a seat rings so long
     after_call_s: int = 10
     position_every_s: int = 20  # announce the position so often; 0 never
     record: bool = True
+    policy: str = "highest_skill"  # which of the ready agents: router.core.policy.POLICIES
+    ladder: tuple[Rung, ...] = ()  # whom a call may go to as its wait grows; (): everybody with the skill at once
+    vip_ladder: tuple[Rung, ...] = ()  # the same for VIP callers; (): as the others
+    own_agent_s: int = 0  # so long a call waits for its given agent or the customer's last one alone; 0: does not
+    max_waiting: int = 0  # more callers are turned away (REASON_QUEUE_FULL); 0: no limit
+    max_wait_s: int = 0  # who waits longer is turned away (REASON_WAITED_TOO_LONG); 0: no limit
+    calendar: str = ""  # id of a calendar: closed outside of it; "": always open
+    closed: str = ""  # emergency closing: the reason shown; "": open
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +173,57 @@ class Agent:
     role: str = "agent"  # agent, supervisor
     seat: str = ""  # extension its phone registers as
     skills: dict[str, int] = field(default_factory=dict)  # skill -> level, 1 best
+    city: str = ""  # the city its seat belongs to, as home areas name it (武汉); "": of no city
+    weight: int = 1  # share of calls under the policy weighted_random, 1..100
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """Opening hours on some days of the week."""
+
+    days: str  # "mon-fri", "sat", "sun-thu,sat"
+    open: str  # "08:30"
+    close: str  # "17:30"; not after open: it closes on the next day
+
+
+@dataclass(frozen=True, slots=True)
+class Holiday:
+    """A date with hours of its own; without hours it is closed."""
+
+    date: str  # 2026-10-01
+    open: str = ""
+    close: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """When a queue or branch takes calls."""
+
+    id: str
+    zone: str = "Asia/Shanghai"  # IANA name
+    hours: tuple[Hours, ...] = ()
+    holidays: tuple[Holiday, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A part of the organisation with opening hours of its own: known by the number that was dialled, else by the caller's city."""
+
+    id: str
+    numbers: tuple[str, ...] = ()
+    cities: tuple[str, ...] = ()
+    calendar: str = ""  # besides the queue's: both must be open
+    closed: str = ""  # emergency closing: the reason shown
+
+
+@dataclass(frozen=True, slots=True)
+class Vip:
+    """Callers known before the menu (大客户, 贵宾)."""
+
+    number: str  # E.164 or national; ends in * for a prefix
+    level: int = 1  # added to the queue's priority, times ten
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +259,11 @@ class CentreConfig:
     agent: tuple[Agent, ...] = ()
     blacklist: tuple[Blacklisted, ...] = ()
     not_ready: tuple[NotReadyReason, ...] = ()
+    calendar: tuple[Calendar, ...] = ()
+    branch: tuple[Branch, ...] = ()
+    vip: tuple[Vip, ...] = ()
+    peer: tuple[Peer, ...] = ()
+    federation: Federation = field(default_factory=Federation)
     # Not in the file: set by the loader and by `tierline up`.
     path: Path = Path("centre.toml")  # where it was read from; relative paths in it start there
     state: Path = Path("var")  # state folder: sockets, logs, prompts, recordings, database, credentials

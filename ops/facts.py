@@ -27,6 +27,11 @@ KINDS = frozenset(
         "agent_changed",
         "digits",
         "agent_released",
+        "turned_away",
+        "widened",
+        "placed",
+        "place_failed",
+        "rules_changed",
     ]
 )
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # json.dumps would make a new one each time

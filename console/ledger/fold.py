@@ -12,10 +12,13 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from ops.facts import KINDS, Fact
+from tierline.ledger.v1 import ledger_pb2
+
+from ops.facts import Fact
 
 Row = dict[str, Any]
-SEEN = {kind: 1 << n for n, kind in enumerate(sorted(KINDS - {"agent_changed"}))}
+# Bits by the proto's field numbers, so that a new kind leaves the rows there are as they are.
+SEEN = {f.name: 1 << (f.number - 10) for f in ledger_pb2.Fact.DESCRIPTOR.oneofs_by_name["body"].fields}
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,11 @@ class Enqueue:
     priority: int  # 0..99, -1: the queue's own
     entered_ms: int
     profile: bytes = b""  # serialised routing.v1.CallProfile, kept as it is
+    city: str = ""  # home city of the caller, for the ring "city"
+    customer: str = ""  # who calls, as a key that is the same at the next call; "" unknown
+    agent: str = ""  # the agent it is meant for, "" none
+    vip: int = 0  # level of a VIP caller, 0 none
+    closed: str = ""  # REASON_CLOSED or REASON_EMERGENCY: nobody may enter now; who is in the line already stays
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,16 @@ class RouteAsk:
 
 
 @dataclass(frozen=True, slots=True)
+class Stage:
+    """A rung of a queue's ladder: from `after_ms` of its wait on a call may go to these agents."""
+
+    after_ms: int
+    skill: str
+    level: int = 9  # the worst that fits
+    ring: str = "centre"  # city, centre, nation
+
+
+@dataclass(frozen=True, slots=True)
 class QueueRule:
     """A configured queue."""
 
@@ -82,6 +97,12 @@ class QueueRule:
     priority: int
     ring_ms: int
     after_ms: int  # 0: no after-call work
+    policy: str = "highest_skill"  # one of core/policy.POLICIES
+    stages: tuple[Stage, ...] = ()  # in the order of after_ms, the first at 0; (): everybody with the skill
+    vip_stages: tuple[Stage, ...] = ()  # of VIP callers; (): as the others
+    own_ms: int = 0  # how long a call waits for its given or the customer's last agent alone
+    max_waiting: int = 0  # 0: no limit
+    max_wait_ms: int = 0  # 0: no limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +113,10 @@ class Rules:
     digest: str
     queues: tuple[QueueRule, ...]
     blacklist: tuple[tuple[str, int], ...]  # key -> until ms, 0 for ever
+    vip: tuple[tuple[str, int], ...] = ()  # key (as in the blacklist) -> level
+    weights: tuple[tuple[str, int], ...] = ()  # agent -> share under weighted_random, where it is not 1
+    cities: tuple[tuple[str, str], ...] = ()  # agent -> city of its seat, where it has one
+    priority_worth_ms: int = 120_000  # a point of priority is worth so much waiting
 
 
 @dataclass(frozen=True, slots=True)

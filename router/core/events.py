@@ -14,6 +14,7 @@ class Queued:
     call: str
     position: int  # from 1
     waiting: int
+    expected_ms: int = 0  # how long it will probably wait still
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,8 @@ class Offer:
     agent: str
     seat: str
     expires_ms: int
+    centre: str = ""  # whose agent; "": ours
+    uri: str = ""  # what to dial for another centre's
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,16 @@ class Release:
     reason: str
 
 
-Frame = Queued | Offer | Withdraw | Release
+@dataclass(frozen=True, slots=True)
+class TurnedAway:
+    """The queue takes the call not (any more)."""
+
+    call: str
+    queue: str
+    reason: str
+
+
+Frame = Queued | Offer | Withdraw | Release | TurnedAway
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,11 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "agent_changed": {"state": "ready", "previous": "not_ready", "reason": "lunch", "seat": "801"},
     "digits": {"menu": "root", "what": "wrong", "tries": 2},
     "agent_released": {"queue": "sales", "talk_ms": 5, "side": "SIDE_AGENT"},
+    "turned_away": {"queue": "sales", "reason": "REASON_QUEUE_FULL", "waited_ms": 5},
+    "widened": {"queue": "sales", "rung": 1, "ring": "centre", "waited_ms": 5},
+    "placed": {"queue": "sales", "offer": "o", "home": "hubei", "centre": "hunan", "seat": "801", "waited_ms": 5},
+    "place_failed": {"queue": "sales", "reason": "REASON_LINK_LOST", "centre": "hunan"},
+    "rules_changed": {"version": 2, "who": "zhao", "why": "night", "sha256": "0"},
 }
 
 

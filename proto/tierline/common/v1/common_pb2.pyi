@@ -121,6 +121,16 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_DRAIN: _Reason.ValueType  # 19
     REASON_OVERLOAD: _Reason.ValueType  # 20
     REASON_DISK_FULL: _Reason.ValueType  # 21
+    REASON_CLOSED: _Reason.ValueType  # 22
+    """outside opening hours, or a holiday"""
+    REASON_EMERGENCY: _Reason.ValueType  # 23
+    """closed by hand"""
+    REASON_QUEUE_FULL: _Reason.ValueType  # 24
+    REASON_WAITED_TOO_LONG: _Reason.ValueType  # 25
+    REASON_ANSWERED_ELSEWHERE: _Reason.ValueType  # 26
+    """another agent or centre was first"""
+    REASON_LINK_LOST: _Reason.ValueType  # 27
+    """the other centre cannot be reached"""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Why. Small, closed, stable: reports count by it."""
@@ -161,6 +171,16 @@ REASON_UNKNOWN_QUEUE: Reason.ValueType  # 18
 REASON_DRAIN: Reason.ValueType  # 19
 REASON_OVERLOAD: Reason.ValueType  # 20
 REASON_DISK_FULL: Reason.ValueType  # 21
+REASON_CLOSED: Reason.ValueType  # 22
+"""outside opening hours, or a holiday"""
+REASON_EMERGENCY: Reason.ValueType  # 23
+"""closed by hand"""
+REASON_QUEUE_FULL: Reason.ValueType  # 24
+REASON_WAITED_TOO_LONG: Reason.ValueType  # 25
+REASON_ANSWERED_ELSEWHERE: Reason.ValueType  # 26
+"""another agent or centre was first"""
+REASON_LINK_LOST: Reason.ValueType  # 27
+"""the other centre cannot be reached"""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final

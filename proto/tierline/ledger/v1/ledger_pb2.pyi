@@ -49,6 +49,11 @@ class Fact(_message.Message):
     AGENT_CHANGED_FIELD_NUMBER: _builtins.int
     DIGITS_FIELD_NUMBER: _builtins.int
     AGENT_RELEASED_FIELD_NUMBER: _builtins.int
+    TURNED_AWAY_FIELD_NUMBER: _builtins.int
+    WIDENED_FIELD_NUMBER: _builtins.int
+    PLACED_FIELD_NUMBER: _builtins.int
+    PLACE_FAILED_FIELD_NUMBER: _builtins.int
+    RULES_CHANGED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """unique; the same id is the same fact, however often it is written"""
     at_ms: _builtins.int
@@ -92,6 +97,16 @@ class Fact(_message.Message):
     def digits(self) -> Global___Digits: ...
     @_builtins.property
     def agent_released(self) -> Global___AgentReleased: ...
+    @_builtins.property
+    def turned_away(self) -> Global___TurnedAway: ...
+    @_builtins.property
+    def widened(self) -> Global___Widened: ...
+    @_builtins.property
+    def placed(self) -> Global___Placed: ...
+    @_builtins.property
+    def place_failed(self) -> Global___PlaceFailed: ...
+    @_builtins.property
+    def rules_changed(self) -> Global___RulesChanged: ...
     def __init__(
         self,
         *,
@@ -117,12 +132,17 @@ class Fact(_message.Message):
         agent_changed: Global___AgentChanged | None = ...,
         digits: Global___Digits | None = ...,
         agent_released: Global___AgentReleased | None = ...,
+        turned_away: Global___TurnedAway | None = ...,
+        widened: Global___Widened | None = ...,
+        placed: Global___Placed | None = ...,
+        place_failed: Global___PlaceFailed | None = ...,
+        rules_changed: Global___RulesChanged | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["agent_changed", b"agent_changed", "agent_released", b"agent_released", "body", b"body", "bridged", b"bridged", "call_ended", b"call_ended", "call_started", b"call_started", "digits", b"digits", "edge_invite", b"edge_invite", "edge_outcome", b"edge_outcome", "enqueued", b"enqueued", "left_queue", b"left_queue", "menu_chosen", b"menu_chosen", "offer_failed", b"offer_failed", "offered", b"offered", "recorded", b"recorded", "recording_failed", b"recording_failed", "routed", b"routed"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["agent_changed", b"agent_changed", "agent_released", b"agent_released", "body", b"body", "bridged", b"bridged", "call_ended", b"call_ended", "call_started", b"call_started", "digits", b"digits", "edge_invite", b"edge_invite", "edge_outcome", b"edge_outcome", "enqueued", b"enqueued", "left_queue", b"left_queue", "menu_chosen", b"menu_chosen", "offer_failed", b"offer_failed", "offered", b"offered", "place_failed", b"place_failed", "placed", b"placed", "recorded", b"recorded", "recording_failed", b"recording_failed", "routed", b"routed", "rules_changed", b"rules_changed", "turned_away", b"turned_away", "widened", b"widened"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "agent_changed", b"agent_changed", "agent_released", b"agent_released", "at_ms", b"at_ms", "body", b"body", "bridged", b"bridged", "call", b"call", "call_ended", b"call_ended", "call_started", b"call_started", "digits", b"digits", "edge_invite", b"edge_invite", "edge_outcome", b"edge_outcome", "enqueued", b"enqueued", "id", b"id", "left_queue", b"left_queue", "menu_chosen", b"menu_chosen", "offer_failed", b"offer_failed", "offered", b"offered", "recorded", b"recorded", "recording_failed", b"recording_failed", "routed", b"routed", "source", b"source", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "agent_changed", b"agent_changed", "agent_released", b"agent_released", "at_ms", b"at_ms", "body", b"body", "bridged", b"bridged", "call", b"call", "call_ended", b"call_ended", "call_started", b"call_started", "digits", b"digits", "edge_invite", b"edge_invite", "edge_outcome", b"edge_outcome", "enqueued", b"enqueued", "id", b"id", "left_queue", b"left_queue", "menu_chosen", b"menu_chosen", "offer_failed", b"offer_failed", "offered", b"offered", "place_failed", b"place_failed", "placed", b"placed", "recorded", b"recorded", "recording_failed", b"recording_failed", "routed", b"routed", "rules_changed", b"rules_changed", "source", b"source", "tenant", b"tenant", "turned_away", b"turned_away", "widened", b"widened"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["edge_invite", "edge_outcome", "routed", "call_started", "menu_chosen", "enqueued", "offered", "offer_failed", "bridged", "left_queue", "call_ended", "recorded", "recording_failed", "agent_changed", "digits", "agent_released"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["edge_invite", "edge_outcome", "routed", "call_started", "menu_chosen", "enqueued", "offered", "offer_failed", "bridged", "left_queue", "call_ended", "recorded", "recording_failed", "agent_changed", "digits", "agent_released", "turned_away", "widened", "placed", "place_failed", "rules_changed"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 
@@ -591,3 +611,155 @@ class AgentChanged(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AgentChanged: _TypeAlias = AgentChanged  # noqa: Y015
+
+@_typing.final
+class TurnedAway(_message.Message):
+    """The queue takes the call not (any more): closed, full, waited too long. In place of enqueued if it never stood in the line."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUEUE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    WAITED_MS_FIELD_NUMBER: _builtins.int
+    queue: _builtins.str
+    reason: _common_pb2.Reason.ValueType
+    waited_ms: _builtins.int
+    def __init__(
+        self,
+        *,
+        queue: _builtins.str = ...,
+        reason: _common_pb2.Reason.ValueType = ...,
+        waited_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["queue", b"queue", "reason", b"reason", "waited_ms", b"waited_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TurnedAway: _TypeAlias = TurnedAway  # noqa: Y015
+
+@_typing.final
+class Widened(_message.Message):
+    """The call may now go to more agents. rung: index in the queue's ladder."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUEUE_FIELD_NUMBER: _builtins.int
+    RUNG_FIELD_NUMBER: _builtins.int
+    RING_FIELD_NUMBER: _builtins.int
+    WAITED_MS_FIELD_NUMBER: _builtins.int
+    queue: _builtins.str
+    rung: _builtins.int
+    ring: _builtins.str
+    waited_ms: _builtins.int
+    def __init__(
+        self,
+        *,
+        queue: _builtins.str = ...,
+        rung: _builtins.int = ...,
+        ring: _builtins.str = ...,
+        waited_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["queue", b"queue", "ring", b"ring", "rung", b"rung", "waited_ms", b"waited_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Widened: _TypeAlias = Widened  # noqa: Y015
+
+@_typing.final
+class Placed(_message.Message):
+    """Overflow: another centre's agent was reserved for the call. Written by both centres; at the answering one `home` names whose caller it is.
+    Afterwards bridged, offer_failed, agent_released of the same offer follow at both ends; nationally they are counted at home only.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUEUE_FIELD_NUMBER: _builtins.int
+    OFFER_FIELD_NUMBER: _builtins.int
+    HOME_FIELD_NUMBER: _builtins.int
+    CENTRE_FIELD_NUMBER: _builtins.int
+    SEAT_FIELD_NUMBER: _builtins.int
+    WAITED_MS_FIELD_NUMBER: _builtins.int
+    queue: _builtins.str
+    offer: _builtins.str
+    home: _builtins.str
+    centre: _builtins.str
+    seat: _builtins.str
+    waited_ms: _builtins.int
+    def __init__(
+        self,
+        *,
+        queue: _builtins.str = ...,
+        offer: _builtins.str = ...,
+        home: _builtins.str = ...,
+        centre: _builtins.str = ...,
+        seat: _builtins.str = ...,
+        waited_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["centre", b"centre", "home", b"home", "offer", b"offer", "queue", b"queue", "seat", b"seat", "waited_ms", b"waited_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Placed: _TypeAlias = Placed  # noqa: Y015
+
+@_typing.final
+class PlaceFailed(_message.Message):
+    """The national centre (or a neighbour) had nobody, or could not be asked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUEUE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    CENTRE_FIELD_NUMBER: _builtins.int
+    queue: _builtins.str
+    reason: _common_pb2.Reason.ValueType
+    centre: _builtins.str
+    def __init__(
+        self,
+        *,
+        queue: _builtins.str = ...,
+        reason: _common_pb2.Reason.ValueType = ...,
+        centre: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["centre", b"centre", "queue", b"queue", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlaceFailed: _TypeAlias = PlaceFailed  # noqa: Y015
+
+@_typing.final
+class RulesChanged(_message.Message):
+    """A version of the rules came into force."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    WHO_FIELD_NUMBER: _builtins.int
+    WHY_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    who: _builtins.str
+    why: _builtins.str
+    sha256: _builtins.str
+    def __init__(
+        self,
+        *,
+        version: _builtins.int = ...,
+        who: _builtins.str = ...,
+        why: _builtins.str = ...,
+        sha256: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sha256", b"sha256", "version", b"version", "who", b"who", "why", b"why"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RulesChanged: _TypeAlias = RulesChanged  # noqa: Y015

@@ -72,6 +72,9 @@ class RouteCallReply(_message.Message):
     SEAT_FIELD_NUMBER: _builtins.int
     REFUSE_FIELD_NUMBER: _builtins.int
     HOME_FIELD_NUMBER: _builtins.int
+    VIP_FIELD_NUMBER: _builtins.int
+    vip: _builtins.int
+    """level of a VIP caller, 0: none"""
     @_builtins.property
     def media(self) -> Global___ToNode:
         """to this media node"""
@@ -91,10 +94,11 @@ class RouteCallReply(_message.Message):
         seat: Global___ToSeat | None = ...,
         refuse: Global___Refuse | None = ...,
         home: _common_pb2.HomeArea | None = ...,
+        vip: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "home", b"home", "media", b"media", "refuse", b"refuse", "seat", b"seat"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "home", b"home", "media", b"media", "refuse", b"refuse", "seat", b"seat"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "home", b"home", "media", b"media", "refuse", b"refuse", "seat", b"seat", "vip", b"vip"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_decision: _TypeAlias = _typing.Literal["media", "seat", "refuse"]  # noqa: Y015
     _WhichOneofArgType_decision: _TypeAlias = _typing.Literal["decision", b"decision"]  # noqa: Y015
@@ -309,6 +313,7 @@ class CallProfile(_message.Message):
     LANGUAGE_FIELD_NUMBER: _builtins.int
     MENU_PATH_FIELD_NUMBER: _builtins.int
     ARRIVED_MS_FIELD_NUMBER: _builtins.int
+    VIP_FIELD_NUMBER: _builtins.int
     calling: _builtins.str
     called: _builtins.str
     trunk: _builtins.str
@@ -316,6 +321,8 @@ class CallProfile(_message.Message):
     """"zh", "en", ..."""
     arrived_ms: _builtins.int
     """when the INVITE came"""
+    vip: _builtins.int
+    """level of a VIP caller, 0: none"""
     @_builtins.property
     def home(self) -> _common_pb2.HomeArea: ...
     @_builtins.property
@@ -332,10 +339,11 @@ class CallProfile(_message.Message):
         language: _builtins.str = ...,
         menu_path: _abc.Iterable[_builtins.str] | None = ...,
         arrived_ms: _builtins.int = ...,
+        vip: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["home", b"home"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived_ms", b"arrived_ms", "called", b"called", "calling", b"calling", "home", b"home", "language", b"language", "menu_path", b"menu_path", "trunk", b"trunk"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived_ms", b"arrived_ms", "called", b"called", "calling", b"calling", "home", b"home", "language", b"language", "menu_path", b"menu_path", "trunk", b"trunk", "vip", b"vip"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -351,6 +359,7 @@ class Enqueue(_message.Message):
     PRIORITY_FIELD_NUMBER: _builtins.int
     ENTERED_MS_FIELD_NUMBER: _builtins.int
     PROFILE_FIELD_NUMBER: _builtins.int
+    AGENT_FIELD_NUMBER: _builtins.int
     call: _builtins.str
     version: _builtins.int
     """counts up per call at the node; equal or lower than known: a repeat, answered again"""
@@ -360,6 +369,8 @@ class Enqueue(_message.Message):
     """0..99, higher first; -1: the queue's own"""
     entered_ms: _builtins.int
     """when the caller entered the queue first; kept over re-assertion"""
+    agent: _builtins.str
+    """AgentId this call is meant for (transfer, own agent), "" none"""
     @_builtins.property
     def profile(self) -> Global___CallProfile: ...
     def __init__(
@@ -371,10 +382,11 @@ class Enqueue(_message.Message):
         priority: _builtins.int = ...,
         entered_ms: _builtins.int = ...,
         profile: Global___CallProfile | None = ...,
+        agent: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["profile", b"profile"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "entered_ms", b"entered_ms", "priority", b"priority", "profile", b"profile", "queue", b"queue", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "call", b"call", "entered_ms", b"entered_ms", "priority", b"priority", "profile", b"profile", "queue", b"queue", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -566,6 +578,7 @@ class RouterFrame(_message.Message):
     WITHDRAW_FIELD_NUMBER: _builtins.int
     REFUSED_FIELD_NUMBER: _builtins.int
     RELEASE_FIELD_NUMBER: _builtins.int
+    TURNED_AWAY_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def welcome(self) -> Global___Welcome: ...
     @_builtins.property
@@ -578,6 +591,8 @@ class RouterFrame(_message.Message):
     def refused(self) -> Global___Refused: ...
     @_builtins.property
     def release(self) -> Global___Release: ...
+    @_builtins.property
+    def turned_away(self) -> Global___TurnedAway: ...
     def __init__(
         self,
         *,
@@ -587,12 +602,13 @@ class RouterFrame(_message.Message):
         withdraw: Global___Withdraw | None = ...,
         refused: Global___Refused | None = ...,
         release: Global___Release | None = ...,
+        turned_away: Global___TurnedAway | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "offer", b"offer", "queued", b"queued", "refused", b"refused", "release", b"release", "welcome", b"welcome", "withdraw", b"withdraw"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "offer", b"offer", "queued", b"queued", "refused", b"refused", "release", b"release", "turned_away", b"turned_away", "welcome", b"welcome", "withdraw", b"withdraw"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "offer", b"offer", "queued", b"queued", "refused", b"refused", "release", b"release", "welcome", b"welcome", "withdraw", b"withdraw"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "offer", b"offer", "queued", b"queued", "refused", b"refused", "release", b"release", "turned_away", b"turned_away", "welcome", b"welcome", "withdraw", b"withdraw"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["welcome", "queued", "offer", "withdraw", "refused", "release"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["welcome", "queued", "offer", "withdraw", "refused", "release", "turned_away"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 
@@ -627,19 +643,22 @@ class Queued(_message.Message):
     CALL_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
     WAITING_FIELD_NUMBER: _builtins.int
+    EXPECTED_MS_FIELD_NUMBER: _builtins.int
     call: _builtins.str
     position: _builtins.int
     waiting: _builtins.int
+    expected_ms: _builtins.int
     def __init__(
         self,
         *,
         call: _builtins.str = ...,
         position: _builtins.int = ...,
         waiting: _builtins.int = ...,
+        expected_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "position", b"position", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "expected_ms", b"expected_ms", "position", b"position", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -654,6 +673,8 @@ class Offer(_message.Message):
     AGENT_FIELD_NUMBER: _builtins.int
     SEAT_FIELD_NUMBER: _builtins.int
     EXPIRES_MS_FIELD_NUMBER: _builtins.int
+    CENTRE_FIELD_NUMBER: _builtins.int
+    URI_FIELD_NUMBER: _builtins.int
     call: _builtins.str
     offer: _builtins.str
     """OfferId"""
@@ -663,6 +684,12 @@ class Offer(_message.Message):
     """extension to dial through the edge"""
     expires_ms: _builtins.int
     """absolute; ring no longer"""
+    centre: _builtins.str
+    """"": a seat of ours; else another centre's: dial `uri`. A call may ring at home and elsewhere at once; who"""
+    uri: _builtins.str
+    """answers first wins, the other offer is withdrawn (REASON_ANSWERED_ELSEWHERE)
+    sip:<seat>@<realm of the centre>;placement=<offer>
+    """
     def __init__(
         self,
         *,
@@ -671,10 +698,12 @@ class Offer(_message.Message):
         agent: _builtins.str = ...,
         seat: _builtins.str = ...,
         expires_ms: _builtins.int = ...,
+        centre: _builtins.str = ...,
+        uri: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "call", b"call", "expires_ms", b"expires_ms", "offer", b"offer", "seat", b"seat"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "call", b"call", "centre", b"centre", "expires_ms", b"expires_ms", "offer", b"offer", "seat", b"seat", "uri", b"uri"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -732,6 +761,34 @@ class Refused(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Refused: _TypeAlias = Refused  # noqa: Y015
+
+@_typing.final
+class TurnedAway(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALL_FIELD_NUMBER: _builtins.int
+    QUEUE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    CLOSED_FIELD_NUMBER: _builtins.int
+    call: _builtins.str
+    queue: _builtins.str
+    reason: _common_pb2.Reason.ValueType
+    closed: _builtins.str
+    def __init__(
+        self,
+        *,
+        call: _builtins.str = ...,
+        queue: _builtins.str = ...,
+        reason: _common_pb2.Reason.ValueType = ...,
+        closed: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "closed", b"closed", "queue", b"queue", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TurnedAway: _TypeAlias = TurnedAway  # noqa: Y015
 
 @_typing.final
 class Release(_message.Message):

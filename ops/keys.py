@@ -26,3 +26,21 @@ def seat_auth(tenant: str, seat: str) -> str:
 def call_owner(tenant: str, call: str) -> str:
     """STRING "<fence> <sip-uri>": which media node owns the dialogs of a call. Leased with a time-out; read by the edge."""
     return f"{base(tenant)}:owner:{call}"
+
+
+def placement(tenant: str, placement: str) -> str:
+    """STRING "<home centre> <seat>": this seat of ours is reserved for a call of another centre (federation.proto).
+
+    Written by the router that reserved, in that step, with a time-out a little after the offer's; deleted when the placement is
+    over. The edge lets an INVITE of another centre pass only with it (docs/adr/0106).
+    """
+    return f"{base(tenant)}:placement:{placement}"
+
+
+def dialogs(tenant: str) -> str:
+    """LIST of what the edge saw of seats' dialogs for calls of other centres, oldest first: "<what> <placement> <at_ms> <detail>".
+
+    what: `up` (the seat answered; detail 200), `failed` (it did not; detail the SIP status), `over` (a BYE passed; detail
+    SIDE_AGENT or SIDE_CALLER). Pushed at the right by the edge, taken at the left by the router; a repeat is harmless.
+    """
+    return f"{base(tenant)}:dialogs"

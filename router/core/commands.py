@@ -106,10 +106,20 @@ class QueueRule:
 
 
 @dataclass(frozen=True, slots=True)
+class Book:
+    """The version of the rule book (ops/rulebook.py) that rules were made of, as it is kept beside them."""
+
+    sha256: str = ""  # of the document; "": the rules are nobody's version (tests, simulation), and any version is newer
+    who: str = ""
+    why: str = ""
+    document: str = ""  # JSON
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """What all routers of a centre must agree on. The higher generation wins; the same one may be written again."""
 
-    generation: int
+    generation: int  # version of the rule book
     digest: str
     queues: tuple[QueueRule, ...]
     blacklist: tuple[tuple[str, int], ...]  # key -> until ms, 0 for ever
@@ -117,6 +127,8 @@ class Rules:
     weights: tuple[tuple[str, int], ...] = ()  # agent -> share under weighted_random, where it is not 1
     cities: tuple[tuple[str, str], ...] = ()  # agent -> city of its seat, where it has one
     priority_worth_ms: int = 120_000  # a point of priority is worth so much waiting
+    skills: tuple[tuple[str, tuple[tuple[str, int], ...]], ...] = ()  # agent -> skills; who is logged in has them at once
+    book: Book = Book()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import Any
 from ops.facts import Fact
 from router.core.agent import AgentState
 from router.core.call import LIVE, CallState
-from router.core.commands import From, QueueRule, Times
+from router.core.commands import Book, From, QueueRule, Times
 from router.core.errors import ConfigMissing, UnknownAgent, UnknownQueue
 from router.core.events import ASKER, AgentSeen, CallSeen, Effect, Frame, NodeSeen, QueueSeen, ToNode
 
@@ -134,6 +134,7 @@ class Desk:
     black: dict[str, int] = field(default_factory=dict)
     generation: int = -1  # of the rules; -1: none yet
     digest: str = ""
+    book: Book = Book()  # the version of the rules
     wait: dict[str, Line] = field(default_factory=dict)
     free: dict[str, Line] = field(default_factory=dict)  # ready agents by skill
     due: Line = field(default_factory=Line)

@@ -10,7 +10,7 @@ from router.core.desk import Desk, Node
 from router.core.errors import NoMediaNode, OldEpoch, UnknownNode
 from router.core.events import Decision, Expired
 from router.core.leave import close_offer, lose_calls
-from router.core.moves import agent_event, first_free, line_out, place, seek
+from router.core.moves import agent_event, first_free, line_out, line_up, place, seek
 
 
 def hello(d: Desk, what: Hello) -> int:
@@ -99,18 +99,51 @@ _SERVE = {"o": _offer_due, "a": _after_call_due, "n": _node_due, "s": _sweep_due
 
 
 def sync_config(d: Desk, rules: Rules) -> None:
-    """Queues and blacklist. A queue that is gone takes no new calls; those that wait in it are still answered."""
-    if d.generation > rules.generation or (d.generation >= 0 and d.digest == rules.digest):
+    """A version of the rules comes into force. A queue that is gone takes no new calls; those that wait in it are still answered."""
+    if d.generation >= 0 and _older(d, rules):
         return
-    d.generation, d.digest = rules.generation, rules.digest
+    if rules.book.sha256 not in ("", d.book.sha256):
+        _rules_changed(d, rules)
+    same, d.generation, d.digest, d.book = d.digest == rules.digest, rules.generation, rules.digest, rules.book
+    if same:
+        return
     d.closed = set(d.queues) - {q.id for q in rules.queues}
     d.queues |= {q.id: q for q in rules.queues}
     d.black = dict(rules.blacklist)
     d.serving = {}
     for queue in (*(q.id for q in rules.queues), *sorted(d.closed)):
         d.serving.setdefault(d.queues[queue].skill, []).append(queue)
+    for agent, skills in rules.skills:
+        _reskill(d, agent, skills)
     for skill in sorted(d.serving):
         _match_all(d, skill)
+
+
+def _older(d: Desk, rules: Rules) -> bool:
+    """What is in force stays: it is the same, or newer, or another book of the same version."""
+    had, new = d.book.sha256, rules.book.sha256
+    if (had and not new) or (had and new and d.generation == rules.generation and had != new):
+        return True
+    return (bool(had) == bool(new) and d.generation > rules.generation) or (d.digest == rules.digest and had == new)
+
+
+def _rules_changed(d: Desk, rules: Rules) -> None:
+    book = rules.book
+    body = {"version": rules.generation, "who": book.who, "why": book.why, "sha256": book.sha256}
+    d.fact("rules_changed", f"rules:{d.tenant}:{rules.generation}:{book.sha256[:12]}", d.now, body)
+
+
+def _reskill(d: Desk, agent: str, skills: tuple[tuple[str, int], ...]) -> None:
+    """Who is logged in has changed skills at once; who is not gets them with the next login."""
+    a = d.agents.get(agent)
+    if a is None or a.state is AgentState.LOGGED_OUT or a.skills == skills:
+        return
+    lined = a.lined
+    if lined:
+        line_out(d, a)
+    a.skills, a.ver = skills, a.ver + 1
+    if lined:
+        line_up(d, a)
 
 
 def _match_all(d: Desk, skill: str) -> None:

@@ -11,14 +11,18 @@ from router.core.events import AgentSeen, Decision, Effect, Expired, NodeSeen, Q
 
 Effects = Awaitable[list[Effect]]
 OnEffects = Callable[[Sequence[Effect]], None]
+OnNewer = Callable[[str], Rules | None]
 
 
 class Store(Protocol):
     """Verbs run in the order they are called in; the awaitables need not be awaited for that."""
 
-    async def start(self, rules: Rules, on_effects: OnEffects, on_lost: Callable[[], None]) -> None:
+    async def start(
+        self, rules: Rules, on_effects: OnEffects, on_lost: Callable[[], None], on_newer: OnNewer | None = None
+    ) -> None:
         """Begin; returns at once even if the store is away. `on_effects` gets what no caller asked for; `on_lost` is told each time
-        the store went away or was found empty: it may have forgotten the last moments, so nodes must assert their calls."""
+        the store went away or was found empty: it may have forgotten the last moments, so nodes must assert their calls. `on_newer`
+        makes rules of the book that another router has brought into force (None: it cannot be read)."""
 
     async def close(self) -> None:
         """End; verbs under way fail with StoreAway."""
@@ -72,7 +76,10 @@ class Store(Protocol):
         """Serve at most `limit` timers that are due."""
 
     async def sync_config(self, rules: Rules, now_ms: int) -> list[Effect]:
-        """Queues and blacklist."""
+        """Bring a version of the rules into force, unless a newer one is."""
+
+    async def in_force(self) -> tuple[int, str]:
+        """Version of the rules and sha256 of their book, after looking whether another router has brought a newer one."""
 
     def route(self, ask: RouteAsk, now_ms: int) -> Awaitable[Decision]:
         """Where a call goes. NoMediaNode."""

@@ -3,7 +3,7 @@
 agent:<id>    HASH row (rows.AGENT_FIELDS)          agents        SET of ids
 call:<id>     HASH row (rows.CALL_FIELDS), profile  calls:<node>  SET of live calls a node holds
 queue:<id>    HASH skill prio ring acw closed       queues        SET of ids
-skills        HASH skill -> "queue;queue"           config        HASH generation digest
+skills        HASH skill -> "queue;queue"           config        HASH generation digest sha256 document
 wait:<queue>  ZSET call by match.call_score         ready:<skill> ZSET agent by match.agent_score
 talking       HASH queue -> number of talks         black         HASH key -> until ms, 0 for ever
 node:<id>     HASH uri epoch sess draining calls routed seen lost holder;  nodes SET of ids

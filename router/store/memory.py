@@ -11,7 +11,7 @@ from router.core.commands import Assert, End, Enqueue, From, Hello, RouteAsk, Ru
 from router.core.desk import Desk
 from router.core.errors import RouterError
 from router.core.events import AgentSeen, Decision, Effect, Expired, NodeSeen, QueueSeen
-from router.store.base import OnEffects
+from router.store.base import OnEffects, OnNewer
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -24,10 +24,16 @@ class MemoryStore:
     def __init__(self, tenant: str, router: str, times: Times) -> None:
         self.desk = Desk(tenant, f"router:{router}", times)
         self._boxes: dict[str, Callable[[bytes], None]] = {}
+        self._newer: list[OnNewer] = []
 
-    async def start(self, rules: Rules, on_effects: OnEffects, on_lost: Callable[[], None]) -> None:
+    async def start(
+        self, rules: Rules, on_effects: OnEffects, on_lost: Callable[[], None], on_newer: OnNewer | None = None
+    ) -> None:
         """Take the rules; this store is never lost."""
+        self._newer += [on_newer] if on_newer is not None else []
         on_effects(await self.sync_config(rules, self.desk.now))
+        if self.desk.book.sha256 != rules.book.sha256:
+            self._tell_newer()
 
     async def close(self) -> None:
         """Nothing to end."""
@@ -111,8 +117,20 @@ class MemoryStore:
         return asyncio.ensure_future(_result(self._step(None, now_ms, verbs_nodes.expire, limit)))
 
     async def sync_config(self, rules: Rules, now_ms: int) -> list[Effect]:
-        """Queues and blacklist."""
-        return await self._verb(None, now_ms, verbs_nodes.sync_config, rules)
+        """Bring a version of the rules into force; told to all routers that share this store."""
+        was = self.desk.book.sha256
+        effects = await self._verb(None, now_ms, verbs_nodes.sync_config, rules)
+        if self.desk.book.sha256 != was:
+            self._tell_newer()
+        return effects
+
+    def _tell_newer(self) -> None:
+        for on_newer in self._newer:
+            on_newer(self.desk.book.document)
+
+    async def in_force(self) -> tuple[int, str]:
+        """What the desk has."""
+        return self.desk.generation, self.desk.book.sha256
 
     def route(self, ask: RouteAsk, now_ms: int) -> Awaitable[Decision]:
         """Where a call goes."""

@@ -18,8 +18,8 @@ from router.core.errors import ConfigMissing, StoreAway
 from router.core.events import AgentSeen, Decision, Effect, Expired, NodeSeen, QueueSeen
 from router.metrics import VERB_SECONDS
 from router.store import rows, scripts, views
-from router.store.base import Effects, OnEffects
-from router.store.keys import channel
+from router.store.base import Effects, OnEffects, OnNewer
+from router.store.keys import channel, key
 from router.store.mailbox import listen
 from router.store.replies import error_of, fact_body
 from router.store.wire import Wire, Word, connect
@@ -56,12 +56,16 @@ class RedisStore:
         self._letters: set[asyncio.Task[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._rules: Rules | None = None
+        self._on_newer: OnNewer | None = None
+        self._unread = ""  # sha256 of a book in force that we cannot read
         self._on_effects: OnEffects = lambda _: None
         self._on_lost: Callable[[], None] = lambda: None
 
-    async def start(self, rules: Rules, on_effects: OnEffects, on_lost: Callable[[], None]) -> None:
+    async def start(
+        self, rules: Rules, on_effects: OnEffects, on_lost: Callable[[], None], on_newer: OnNewer | None = None
+    ) -> None:
         """Connect in the background, again and again."""
-        self._rules, self._on_effects, self._on_lost = rules, on_effects, on_lost
+        self._rules, self._on_effects, self._on_lost, self._on_newer = rules, on_effects, on_lost, on_newer
         self._tasks.append(asyncio.create_task(self._keep_connected(), name="redis"))
 
     async def close(self) -> None:
@@ -212,20 +216,40 @@ class RedisStore:
         return self._timed("expire", "", now_ms, (limit,), decode)
 
     async def sync_config(self, rules: Rules, now_ms: int) -> list[Effect]:
-        """Queues and blacklist; also after every reconnect."""
-        self._rules = rules
+        """Bring a version of the rules into force; the newest known one also after every reconnect."""
         if self._wire is None:
             raise StoreAway("not connected")
         return await self._sync(self._wire, rules, now_ms)
 
     async def _sync(self, wire: Wire, rules: Rules, now_ms: int) -> list[Effect]:
-        queues = [w for q in rules.queues for w in (q.id, q.skill, q.priority, q.ring_ms, q.after_ms)]
-        black = [w for entry in rules.blacklist for w in entry]
-        words = (rules.generation, rules.digest, len(rules.queues), *queues, *black)
-        generation, digest, effects = await wire.call(self._words("sync_config", "", now_ms, words))
-        if digest.decode() != rules.digest:
+        """If the store has a newer version than ours that one is ours from now on."""
+        generation, digest, effects, sha256 = await wire.call(self._words("sync_config", "", now_ms, _rule_words(rules)))
+        if (generation, sha256.decode()) == (rules.generation, rules.book.sha256):
+            self._rules = rules
+        elif sha256:
+            await self._adopt(wire)
+        elif digest.decode() != rules.digest:
             log.warning("the store has a newer configuration", extra={"ours": rules.generation, "store": generation})
         return rows.effects(effects)
+
+    async def in_force(self) -> tuple[int, str]:
+        """Asked so often (app.py) that it must be cheap: two small fields, the book only when it is another one."""
+        found = await self._call(("HMGET", key(self.place.tenant, "config"), "generation", "sha256"))
+        version, sha256 = int(found[0] or 0), (found[1] or b"").decode()
+        ours = self._rules.book.sha256 if self._rules is not None else ""
+        if sha256 and sha256 not in (ours, self._unread) and self._wire is not None:
+            await self._adopt(self._wire)
+        return version, sha256
+
+    async def _adopt(self, wire: Wire) -> None:
+        """Take over the book in force. Its tables are in the store already; ours are what this process makes of it."""
+        sha256, document = await wire.call(("HMGET", key(self.place.tenant, "config"), "sha256", "document"))
+        rules = self._on_newer(document.decode()) if self._on_newer is not None and document else None
+        if rules is None:
+            self._unread = (sha256 or b"").decode()
+            log.error("the rules in force cannot be read by this router", extra={"sha256": self._unread})
+            return
+        self._rules = rules
 
     def route(self, ask: RouteAsk, now_ms: int) -> Awaitable[Decision]:
         """Where a call goes."""
@@ -276,3 +300,13 @@ def _loud(tries: int) -> int:
 def _enqueue_words(by: From, what: Enqueue) -> tuple[Word, ...]:
     head = (what.call, what.version, what.queue, what.priority, what.entered_ms)
     return (*head, what.profile, by.node, by.session)
+
+
+def _rule_words(rules: Rules) -> tuple[Word, ...]:
+    """As lua/sync_config.lua reads them."""
+    book = rules.book
+    agents = [word for agent, skills in rules.skills for word in (agent, rows.skills_text(skills))]
+    queues = [w for q in rules.queues for w in (q.id, q.skill, q.priority, q.ring_ms, q.after_ms)]
+    black = [w for entry in rules.blacklist for w in entry]
+    head = (rules.generation, rules.digest, book.sha256, book.who, book.why, book.document, len(rules.skills))
+    return (*head, *agents, len(rules.queues), *queues, *black)

@@ -26,7 +26,7 @@ from tierline.common.v1 import common_pb2 as tierline_dot_common_dot_v1_dot_comm
 from tierline.routing.v1 import routing_pb2 as tierline_dot_routing_dot_v1_dot_routing__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'tierline/federation/v1/federation.proto\x12\x16tierline.federation.v1\x1a\x1ftierline/common/v1/common.proto\x1a!tierline/routing/v1/routing.proto\"\xad\x03\n\nFromCentre\x12.\n\x05hello\x18\x01 \x01(\x0b\x32\x1d.tierline.federation.v1.HelloH\x00\x12\x30\n\x06report\x18\x02 \x01(\x0b\x32\x1e.tierline.federation.v1.ReportH\x00\x12.\n\x05place\x18\x03 \x01(\x0b\x32\x1d.tierline.federation.v1.PlaceH\x00\x12\x34\n\x08reserved\x18\x04 \x01(\x0b\x32 .tierline.federation.v1.ReservedH\x00\x12\x33\n\x08no_agent\x18\x05 \x01(\x0b\x32\x1f.tierline.federation.v1.NoAgentH\x00\x12\x32\n\x07\x63onfirm\x18\x06 \x01(\x0b\x32\x1f.tierline.federation.v1.ConfirmH\x00\x12\x32\n\x07release\x18\x07 \x01(\x0b\x32\x1f.tierline.federation.v1.ReleaseH\x00\x12\x32\n\x07holding\x18\x08 \x01(\x0b\x32\x1f.tierline.federation.v1.HoldingH\x00\x42\x06\n\x04\x62ody\"\xfd\x02\n\x08ToCentre\x12\x32\n\x07welcome\x18\x01 \x01(\x0b\x32\x1f.tierline.federation.v1.WelcomeH\x00\x12\x32\n\x07reserve\x18\x02 \x01(\x0b\x32\x1f.tierline.federation.v1.ReserveH\x00\x12\x30\n\x06placed\x18\x03 \x01(\x0b\x32\x1e.tierline.federation.v1.PlacedH\x00\x12\x33\n\x08no_place\x18\x04 \x01(\x0b\x32\x1f.tierline.federation.v1.NoPlaceH\x00\x12\x32\n\x07\x63onfirm\x18\x05 \x01(\x0b\x32\x1f.tierline.federation.v1.ConfirmH\x00\x12\x32\n\x07release\x18\x06 \x01(\x0b\x32\x1f.tierline.federation.v1.ReleaseH\x00\x12\x32\n\x07holding\x18\x07 \x01(\x0b\x32\x1f.tierline.federation.v1.HoldingH\x00\x42\x06\n\x04\x62ody\"e\n\x05Hello\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0e\n\x06\x63\x65ntre\x18\x02 \x01(\t\x12\r\n\x05realm\x18\x03 \x01(\t\x12\x0c\n\x04\x65\x64ge\x18\x04 \x01(\t\x12\x10\n\x08province\x18\x05 \x01(\t\x12\r\n\x05\x65poch\x18\x06 \x01(\x04\")\n\x07Welcome\x12\x0e\n\x06\x63\x65ntre\x18\x01 \x01(\t\x12\x0e\n\x06now_ms\x18\x02 \x01(\x04\"}\n\x06Report\x12\r\n\x05\x61t_ms\x18\x01 \x01(\x04\x12\x0e\n\x06paused\x18\x02 \x01(\x08\x12\r\n\x05share\x18\x03 \x01(\r\x12\x12\n\npenalty_ms\x18\x04 \x01(\r\x12\x31\n\x06skills\x18\x05 \x03(\x0b\x32!.tierline.federation.v1.SkillLoad\"m\n\tSkillLoad\x12\r\n\x05skill\x18\x01 \x01(\t\x12\x0f\n\x07staffed\x18\x02 \x01(\r\x12\x0c\n\x04\x66ree\x18\x03 \x01(\r\x12\x0f\n\x07waiting\x18\x04 \x01(\r\x12\x13\n\x0b\x65xpected_ms\x18\x05 \x01(\x04\x12\x0c\n\x04lent\x18\x06 \x01(\r\"\xd2\x01\n\x05Place\x12\x11\n\tplacement\x18\x01 \x01(\t\x12\x0c\n\x04\x63\x61ll\x18\x02 \x01(\t\x12\r\n\x05queue\x18\x03 \x01(\t\x12\r\n\x05skill\x18\x04 \x01(\t\x12\r\n\x05level\x18\x05 \x01(\r\x12\x10\n\x08priority\x18\x06 \x01(\x05\x12\x12\n\nentered_ms\x18\x07 \x01(\x04\x12\x12\n\nexpires_ms\x18\x08 \x01(\x04\x12\x31\n\x07profile\x18\t \x01(\x0b\x32 .tierline.routing.v1.CallProfile\x12\x0e\n\x06not_at\x18\n \x03(\t\"E\n\x07Reserve\x12\x0c\n\x04home\x18\x01 \x01(\t\x12,\n\x05place\x18\x02 \x01(\x0b\x32\x1d.tierline.federation.v1.Place\"[\n\x08Reserved\x12\x11\n\tplacement\x18\x01 \x01(\t\x12\r\n\x05\x61gent\x18\x02 \x01(\t\x12\x0c\n\x04seat\x18\x03 \x01(\t\x12\x0b\n\x03uri\x18\x04 \x01(\t\x12\x12\n\nexpires_ms\x18\x05 \x01(\x04\"H\n\x07NoAgent\x12\x11\n\tplacement\x18\x01 \x01(\t\x12*\n\x06reason\x18\x02 \x01(\x0e\x32\x1a.tierline.common.v1.Reason\"i\n\x06Placed\x12\x11\n\tplacement\x18\x01 \x01(\t\x12\x0e\n\x06\x63\x65ntre\x18\x02 \x01(\t\x12\r\n\x05\x61gent\x18\x03 \x01(\t\x12\x0c\n\x04seat\x18\x04 \x01(\t\x12\x0b\n\x03uri\x18\x05 \x01(\t\x12\x12\n\nexpires_ms\x18\x06 \x01(\x04\"Z\n\x07NoPlace\x12\x11\n\tplacement\x18\x01 \x01(\t\x12*\n\x06reason\x18\x02 \x01(\x0e\x32\x1a.tierline.common.v1.Reason\x12\x10\n\x08\x61gain_ms\x18\x03 \x01(\x04\"1\n\x07\x43onfirm\x12\x11\n\tplacement\x18\x01 \x01(\t\x12\x13\n\x0b\x61nswered_ms\x18\x02 \x01(\x04\"\x82\x01\n\x07Release\x12\x11\n\tplacement\x18\x01 \x01(\t\x12*\n\x06reason\x18\x02 \x01(\x0e\x32\x1a.tierline.common.v1.Reason\x12&\n\x04side\x18\x03 \x01(\x0e\x32\x18.tierline.common.v1.Side\x12\x10\n\x08\x65nded_ms\x18\x04 \x01(\x04\"9\n\x07Holding\x12\x0c\n\x04home\x18\x01 \x01(\t\x12\x0f\n\x07ringing\x18\x02 \x03(\t\x12\x0f\n\x07talking\x18\x03 \x03(\t2^\n\nFederation\x12P\n\x04Join\x12\".tierline.federation.v1.FromCentre\x1a .tierline.federation.v1.ToCentre(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'tierline/federation/v1/federation.proto\x12\x16tierline.federation.v1\x1a\x1ftierline/common/v1/common.proto\x1a!tierline/routing/v1/routing.proto\"\xad\x03\n\nFromCentre\x12.\n\x05hello\x18\x01 \x01(\x0b\x32\x1d.tierline.federation.v1.HelloH\x00\x12\x30\n\x06report\x18\x02 \x01(\x0b\x32\x1e.tierline.federation.v1.ReportH\x00\x12.\n\x05place\x18\x03 \x01(\x0b\x32\x1d.tierline.federation.v1.PlaceH\x00\x12\x34\n\x08reserved\x18\x04 \x01(\x0b\x32 .tierline.federation.v1.ReservedH\x00\x12\x33\n\x08no_agent\x18\x05 \x01(\x0b\x32\x1f.tierline.federation.v1.NoAgentH\x00\x12\x32\n\x07\x63onfirm\x18\x06 \x01(\x0b\x32\x1f.tierline.federation.v1.ConfirmH\x00\x12\x32\n\x07release\x18\x07 \x01(\x0b\x32\x1f.tierline.federation.v1.ReleaseH\x00\x12\x32\n\x07holding\x18\x08 \x01(\x0b\x32\x1f.tierline.federation.v1.HoldingH\x00\x42\x06\n\x04\x62ody\"\xaf\x03\n\x08ToCentre\x12\x32\n\x07welcome\x18\x01 \x01(\x0b\x32\x1f.tierline.federation.v1.WelcomeH\x00\x12\x32\n\x07reserve\x18\x02 \x01(\x0b\x32\x1f.tierline.federation.v1.ReserveH\x00\x12\x30\n\x06placed\x18\x03 \x01(\x0b\x32\x1e.tierline.federation.v1.PlacedH\x00\x12\x33\n\x08no_place\x18\x04 \x01(\x0b\x32\x1f.tierline.federation.v1.NoPlaceH\x00\x12\x32\n\x07\x63onfirm\x18\x05 \x01(\x0b\x32\x1f.tierline.federation.v1.ConfirmH\x00\x12\x32\n\x07release\x18\x06 \x01(\x0b\x32\x1f.tierline.federation.v1.ReleaseH\x00\x12\x32\n\x07holding\x18\x07 \x01(\x0b\x32\x1f.tierline.federation.v1.HoldingH\x00\x12\x30\n\x06report\x18\x08 \x01(\x0b\x32\x1e.tierline.federation.v1.ReportH\x00\x42\x06\n\x04\x62ody\"e\n\x05Hello\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0e\n\x06\x63\x65ntre\x18\x02 \x01(\t\x12\r\n\x05realm\x18\x03 \x01(\t\x12\x0c\n\x04\x65\x64ge\x18\x04 \x01(\t\x12\x10\n\x08province\x18\x05 \x01(\t\x12\r\n\x05\x65poch\x18\x06 \x01(\x04\")\n\x07Welcome\x12\x0e\n\x06\x63\x65ntre\x18\x01 \x01(\t\x12\x0e\n\x06now_ms\x18\x02 \x01(\x04\"}\n\x06Report\x12\r\n\x05\x61t_ms\x18\x01 \x01(\x04\x12\x0e\n\x06paused\x18\x02 \x01(\x08\x12\r\n\x05share\x18\x03 \x01(\r\x12\x12\n\npenalty_ms\x18\x04 \x01(\r\x12\x31\n\x06skills\x18\x05 \x03(\x0b\x32!.tierline.federation.v1.SkillLoad\"m\n\tSkillLoad\x12\r\n\x05skill\x18\x01 \x01(\t\x12\x0f\n\x07staffed\x18\x02 \x01(\r\x12\x0c\n\x04\x66ree\x18\x03 \x01(\r\x12\x0f\n\x07waiting\x18\x04 \x01(\r\x12\x13\n\x0b\x65xpected_ms\x18\x05 \x01(\x04\x12\x0c\n\x04lent\x18\x06 \x01(\r\"\xe7\x01\n\x05Place\x12\x11\n\tplacement\x18\x01 \x01(\t\x12\x0c\n\x04\x63\x61ll\x18\x02 \x01(\t\x12\r\n\x05queue\x18\x03 \x01(\t\x12\r\n\x05skill\x18\x04 \x01(\t\x12\r\n\x05level\x18\x05 \x01(\r\x12\x10\n\x08priority\x18\x06 \x01(\x05\x12\x12\n\nentered_ms\x18\x07 \x01(\x04\x12\x12\n\nexpires_ms\x18\x08 \x01(\x04\x12\x31\n\x07profile\x18\t \x01(\x0b\x32 .tierline.routing.v1.CallProfile\x12\x0e\n\x06not_at\x18\n \x03(\t\x12\x13\n\x0b\x65xpected_ms\x18\x0b \x01(\x04\"E\n\x07Reserve\x12\x0c\n\x04home\x18\x01 \x01(\t\x12,\n\x05place\x18\x02 \x01(\x0b\x32\x1d.tierline.federation.v1.Place\"i\n\x08Reserved\x12\x11\n\tplacement\x18\x01 \x01(\t\x12\r\n\x05\x61gent\x18\x02 \x01(\t\x12\x0c\n\x04seat\x18\x03 \x01(\t\x12\x0b\n\x03uri\x18\x04 \x01(\t\x12\x12\n\nexpires_ms\x18\x05 \x01(\x04\x12\x0c\n\x04home\x18\x06 \x01(\t\"V\n\x07NoAgent\x12\x11\n\tplacement\x18\x01 \x01(\t\x12*\n\x06reason\x18\x02 \x01(\x0e\x32\x1a.tierline.common.v1.Reason\x12\x0c\n\x04home\x18\x03 \x01(\t\"i\n\x06Placed\x12\x11\n\tplacement\x18\x01 \x01(\t\x12\x0e\n\x06\x63\x65ntre\x18\x02 \x01(\t\x12\r\n\x05\x61gent\x18\x03 \x01(\t\x12\x0c\n\x04seat\x18\x04 \x01(\t\x12\x0b\n\x03uri\x18\x05 \x01(\t\x12\x12\n\nexpires_ms\x18\x06 \x01(\x04\"Z\n\x07NoPlace\x12\x11\n\tplacement\x18\x01 \x01(\t\x12*\n\x06reason\x18\x02 \x01(\x0e\x32\x1a.tierline.common.v1.Reason\x12\x10\n\x08\x61gain_ms\x18\x03 \x01(\x04\"A\n\x07\x43onfirm\x12\x11\n\tplacement\x18\x01 \x01(\t\x12\x13\n\x0b\x61nswered_ms\x18\x02 \x01(\x04\x12\x0e\n\x06\x63\x65ntre\x18\x03 \x01(\t\"\x92\x01\n\x07Release\x12\x11\n\tplacement\x18\x01 \x01(\t\x12*\n\x06reason\x18\x02 \x01(\x0e\x32\x1a.tierline.common.v1.Reason\x12&\n\x04side\x18\x03 \x01(\x0e\x32\x18.tierline.common.v1.Side\x12\x10\n\x08\x65nded_ms\x18\x04 \x01(\x04\x12\x0e\n\x06\x63\x65ntre\x18\x05 \x01(\t\"I\n\x07Holding\x12\x0c\n\x04home\x18\x01 \x01(\t\x12\x0f\n\x07ringing\x18\x02 \x03(\t\x12\x0f\n\x07talking\x18\x03 \x03(\t\x12\x0e\n\x06\x63\x65ntre\x18\x04 \x01(\t2^\n\nFederation\x12P\n\x04Join\x12\".tierline.federation.v1.FromCentre\x1a .tierline.federation.v1.ToCentre(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,33 +36,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FROMCENTRE']._serialized_start=136
   _globals['_FROMCENTRE']._serialized_end=565
   _globals['_TOCENTRE']._serialized_start=568
-  _globals['_TOCENTRE']._serialized_end=949
-  _globals['_HELLO']._serialized_start=951
-  _globals['_HELLO']._serialized_end=1052
-  _globals['_WELCOME']._serialized_start=1054
-  _globals['_WELCOME']._serialized_end=1095
-  _globals['_REPORT']._serialized_start=1097
-  _globals['_REPORT']._serialized_end=1222
-  _globals['_SKILLLOAD']._serialized_start=1224
-  _globals['_SKILLLOAD']._serialized_end=1333
-  _globals['_PLACE']._serialized_start=1336
-  _globals['_PLACE']._serialized_end=1546
-  _globals['_RESERVE']._serialized_start=1548
-  _globals['_RESERVE']._serialized_end=1617
-  _globals['_RESERVED']._serialized_start=1619
-  _globals['_RESERVED']._serialized_end=1710
-  _globals['_NOAGENT']._serialized_start=1712
-  _globals['_NOAGENT']._serialized_end=1784
-  _globals['_PLACED']._serialized_start=1786
-  _globals['_PLACED']._serialized_end=1891
-  _globals['_NOPLACE']._serialized_start=1893
-  _globals['_NOPLACE']._serialized_end=1983
-  _globals['_CONFIRM']._serialized_start=1985
-  _globals['_CONFIRM']._serialized_end=2034
-  _globals['_RELEASE']._serialized_start=2037
-  _globals['_RELEASE']._serialized_end=2167
-  _globals['_HOLDING']._serialized_start=2169
-  _globals['_HOLDING']._serialized_end=2226
-  _globals['_FEDERATION']._serialized_start=2228
-  _globals['_FEDERATION']._serialized_end=2322
+  _globals['_TOCENTRE']._serialized_end=999
+  _globals['_HELLO']._serialized_start=1001
+  _globals['_HELLO']._serialized_end=1102
+  _globals['_WELCOME']._serialized_start=1104
+  _globals['_WELCOME']._serialized_end=1145
+  _globals['_REPORT']._serialized_start=1147
+  _globals['_REPORT']._serialized_end=1272
+  _globals['_SKILLLOAD']._serialized_start=1274
+  _globals['_SKILLLOAD']._serialized_end=1383
+  _globals['_PLACE']._serialized_start=1386
+  _globals['_PLACE']._serialized_end=1617
+  _globals['_RESERVE']._serialized_start=1619
+  _globals['_RESERVE']._serialized_end=1688
+  _globals['_RESERVED']._serialized_start=1690
+  _globals['_RESERVED']._serialized_end=1795
+  _globals['_NOAGENT']._serialized_start=1797
+  _globals['_NOAGENT']._serialized_end=1883
+  _globals['_PLACED']._serialized_start=1885
+  _globals['_PLACED']._serialized_end=1990
+  _globals['_NOPLACE']._serialized_start=1992
+  _globals['_NOPLACE']._serialized_end=2082
+  _globals['_CONFIRM']._serialized_start=2084
+  _globals['_CONFIRM']._serialized_end=2149
+  _globals['_RELEASE']._serialized_start=2152
+  _globals['_RELEASE']._serialized_end=2298
+  _globals['_HOLDING']._serialized_start=2300
+  _globals['_HOLDING']._serialized_end=2373
+  _globals['_FEDERATION']._serialized_start=2375
+  _globals['_FEDERATION']._serialized_end=2469
 # @@protoc_insertion_point(module_scope)

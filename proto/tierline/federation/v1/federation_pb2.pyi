@@ -14,6 +14,8 @@ common name is the centre's name and must equal Hello.centre. Either side may re
   Confirm      ------------> passes on       ------------> the agent talks
   Release      ------------> passes on       ------------> the agent is free (not answered, other answer first, or talk over)
 
+A neighbour asked directly (the nation is away) answers Place itself. A centre that passes a frame on needs no memory of the
+placement: each frame names the centre it is for (`centre`) or comes from (`home`), and the sender's name is its certificate's.
 A placed call is never placed on. Times are UTC ms.
 """
 
@@ -97,6 +99,7 @@ class ToCentre(_message.Message):
     CONFIRM_FIELD_NUMBER: _builtins.int
     RELEASE_FIELD_NUMBER: _builtins.int
     HOLDING_FIELD_NUMBER: _builtins.int
+    REPORT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def welcome(self) -> Global___Welcome: ...
     @_builtins.property
@@ -111,6 +114,10 @@ class ToCentre(_message.Message):
     def release(self) -> Global___Release: ...
     @_builtins.property
     def holding(self) -> Global___Holding: ...
+    @_builtins.property
+    def report(self) -> Global___Report:
+        """of a neighbour, so that who may ask it knows whether that is any use"""
+
     def __init__(
         self,
         *,
@@ -121,12 +128,13 @@ class ToCentre(_message.Message):
         confirm: Global___Confirm | None = ...,
         release: Global___Release | None = ...,
         holding: Global___Holding | None = ...,
+        report: Global___Report | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "confirm", b"confirm", "holding", b"holding", "no_place", b"no_place", "placed", b"placed", "release", b"release", "reserve", b"reserve", "welcome", b"welcome"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "confirm", b"confirm", "holding", b"holding", "no_place", b"no_place", "placed", b"placed", "release", b"release", "report", b"report", "reserve", b"reserve", "welcome", b"welcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "confirm", b"confirm", "holding", b"holding", "no_place", b"no_place", "placed", b"placed", "release", b"release", "reserve", b"reserve", "welcome", b"welcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "confirm", b"confirm", "holding", b"holding", "no_place", b"no_place", "placed", b"placed", "release", b"release", "report", b"report", "reserve", b"reserve", "welcome", b"welcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["welcome", "reserve", "placed", "no_place", "confirm", "release", "holding"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["welcome", "reserve", "placed", "no_place", "confirm", "release", "holding", "report"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 
@@ -277,6 +285,7 @@ class Place(_message.Message):
     EXPIRES_MS_FIELD_NUMBER: _builtins.int
     PROFILE_FIELD_NUMBER: _builtins.int
     NOT_AT_FIELD_NUMBER: _builtins.int
+    EXPECTED_MS_FIELD_NUMBER: _builtins.int
     placement: _builtins.str
     """PlacementId, made by the home router: "<call>.p<n>" """
     call: _builtins.str
@@ -288,6 +297,8 @@ class Place(_message.Message):
     entered_ms: _builtins.int
     expires_ms: _builtins.int
     """reserve no longer than until then"""
+    expected_ms: _builtins.int
+    """how long the call will wait still at home; 0: not known"""
     @_builtins.property
     def profile(self) -> _routing_pb2.CallProfile: ...
     @_builtins.property
@@ -307,10 +318,11 @@ class Place(_message.Message):
         expires_ms: _builtins.int = ...,
         profile: _routing_pb2.CallProfile | None = ...,
         not_at: _abc.Iterable[_builtins.str] | None = ...,
+        expected_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["profile", b"profile"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "entered_ms", b"entered_ms", "expires_ms", b"expires_ms", "level", b"level", "not_at", b"not_at", "placement", b"placement", "priority", b"priority", "profile", b"profile", "queue", b"queue", "skill", b"skill"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "entered_ms", b"entered_ms", "expected_ms", b"expected_ms", "expires_ms", b"expires_ms", "level", b"level", "not_at", b"not_at", "placement", b"placement", "priority", b"priority", "profile", b"profile", "queue", b"queue", "skill", b"skill"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -348,11 +360,13 @@ class Reserved(_message.Message):
     SEAT_FIELD_NUMBER: _builtins.int
     URI_FIELD_NUMBER: _builtins.int
     EXPIRES_MS_FIELD_NUMBER: _builtins.int
+    HOME_FIELD_NUMBER: _builtins.int
     placement: _builtins.str
     agent: _builtins.str
     seat: _builtins.str
     uri: _builtins.str
     expires_ms: _builtins.int
+    home: _builtins.str
     def __init__(
         self,
         *,
@@ -361,10 +375,11 @@ class Reserved(_message.Message):
         seat: _builtins.str = ...,
         uri: _builtins.str = ...,
         expires_ms: _builtins.int = ...,
+        home: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "expires_ms", b"expires_ms", "placement", b"placement", "seat", b"seat", "uri", b"uri"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "expires_ms", b"expires_ms", "home", b"home", "placement", b"placement", "seat", b"seat", "uri", b"uri"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -376,17 +391,20 @@ class NoAgent(_message.Message):
 
     PLACEMENT_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    HOME_FIELD_NUMBER: _builtins.int
     placement: _builtins.str
     reason: _common_pb2.Reason.ValueType
+    home: _builtins.str
     def __init__(
         self,
         *,
         placement: _builtins.str = ...,
         reason: _common_pb2.Reason.ValueType = ...,
+        home: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["placement", b"placement", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["home", b"home", "placement", b"placement", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -457,17 +475,20 @@ class Confirm(_message.Message):
 
     PLACEMENT_FIELD_NUMBER: _builtins.int
     ANSWERED_MS_FIELD_NUMBER: _builtins.int
+    CENTRE_FIELD_NUMBER: _builtins.int
     placement: _builtins.str
     answered_ms: _builtins.int
+    centre: _builtins.str
     def __init__(
         self,
         *,
         placement: _builtins.str = ...,
         answered_ms: _builtins.int = ...,
+        centre: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_ms", b"answered_ms", "placement", b"placement"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_ms", b"answered_ms", "centre", b"centre", "placement", b"placement"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -481,10 +502,12 @@ class Release(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     SIDE_FIELD_NUMBER: _builtins.int
     ENDED_MS_FIELD_NUMBER: _builtins.int
+    CENTRE_FIELD_NUMBER: _builtins.int
     placement: _builtins.str
     reason: _common_pb2.Reason.ValueType
     side: _common_pb2.Side.ValueType
     ended_ms: _builtins.int
+    centre: _builtins.str
     def __init__(
         self,
         *,
@@ -492,10 +515,11 @@ class Release(_message.Message):
         reason: _common_pb2.Reason.ValueType = ...,
         side: _common_pb2.Side.ValueType = ...,
         ended_ms: _builtins.int = ...,
+        centre: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ended_ms", b"ended_ms", "placement", b"placement", "reason", b"reason", "side", b"side"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["centre", b"centre", "ended_ms", b"ended_ms", "placement", b"placement", "reason", b"reason", "side", b"side"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -503,14 +527,18 @@ Global___Release: _TypeAlias = Release  # noqa: Y015
 
 @_typing.final
 class Holding(_message.Message):
-    """After a reconnect: the placements a centre holds as home. What the other centre holds of that home and is not named ends there."""
+    """After a reconnect and every few seconds: the placements a centre holds as home with `centre`. What that centre holds of the home
+    (for longer than a frame may be under way) and is not named ends there; what is named as talking is confirmed.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     HOME_FIELD_NUMBER: _builtins.int
     RINGING_FIELD_NUMBER: _builtins.int
     TALKING_FIELD_NUMBER: _builtins.int
+    CENTRE_FIELD_NUMBER: _builtins.int
     home: _builtins.str
+    centre: _builtins.str
     @_builtins.property
     def ringing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -521,10 +549,11 @@ class Holding(_message.Message):
         home: _builtins.str = ...,
         ringing: _abc.Iterable[_builtins.str] | None = ...,
         talking: _abc.Iterable[_builtins.str] | None = ...,
+        centre: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["home", b"home", "ringing", b"ringing", "talking", b"talking"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["centre", b"centre", "home", b"home", "ringing", b"ringing", "talking", b"talking"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

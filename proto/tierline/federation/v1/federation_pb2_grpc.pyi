@@ -14,6 +14,8 @@ common name is the centre's name and must equal Hello.centre. Either side may re
   Confirm      ------------> passes on       ------------> the agent talks
   Release      ------------> passes on       ------------> the agent is free (not answered, other answer first, or talk over)
 
+A neighbour asked directly (the nation is away) answers Place itself. A centre that passes a frame on needs no memory of the
+placement: each frame names the centre it is for (`centre`) or comes from (`home`), and the sender's name is its certificate's.
 A placed call is never placed on. Times are UTC ms.
 """
 

@@ -245,6 +245,15 @@ class NotReadyReason:
 
 
 @dataclass(frozen=True, slots=True)
+class Shares:
+    """What of [federation] is changed while running; a rule book has it as [shares]."""
+
+    share: int = 100
+    penalty_ms: int = 5000
+    paused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class CentreConfig:
     """The whole file."""
 

@@ -8,26 +8,36 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterator
-from dataclasses import MISSING, Field, fields, is_dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from ops.centre import CentreConfig
-from ops.config_checks import RULES, cross
+from ops.config_checks import RULES, Finding, cross
 from ops.config_lines import Keys, line_of, lines_of
 
+T = TypeVar("T")
 RESOLVED = ("path", "state")  # in the JSON only: never written by hand
 _EXAMPLES = {str: '"text"', int: "a whole number like 5", bool: "true or false", Path: '"path"'}
 
 
 class ConfigError(ValueError):
-    """The file cannot be used; `problems` has one line for each mistake."""
+    """The file cannot be used; `problems` has one line for each mistake, `findings` the same as (key, what is wrong)."""
 
-    def __init__(self, problems: tuple[str, ...]) -> None:
+    def __init__(self, problems: tuple[str, ...], findings: tuple[tuple[str, str], ...] = ()) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
+        self.findings = findings or tuple(("", problem) for problem in problems)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where data came from, for messages: `lines` of config_lines.lines_of, {} where there are none."""
+
+    path: Path
+    lines: dict[Keys, int] = field(default_factory=dict)
 
 
 def load(path: Path | str) -> CentreConfig:
@@ -57,10 +67,26 @@ def dump(config: CentreConfig) -> str:
     return json.dumps(_plain(config), ensure_ascii=False, indent=1) + "\n"
 
 
+def tables(kind: type[T], data: Any, source: Source, cross: Callable[[T], Iterable[Finding]] = lambda _: ()) -> T:
+    """`data` as an object of `kind`, checked as a file is; `cross` tells what does not fit together. Raises ConfigError."""
+    reader = _Reader(source.path, source.lines, resolved=True)
+    made: T = reader.table(kind, data, ())
+    reader.end()
+    for at, text in cross(made):
+        reader.wrong(at, text)
+    reader.end()
+    return made
+
+
+def parse(text: str, path: Path) -> dict[str, Any]:
+    """Plain data of a .json or TOML text. Raises ConfigError."""
+    return _parse(text, path, path.suffix == ".json")
+
+
 def _parse(text: str, path: Path, resolved: bool) -> dict[str, Any]:
     try:
         data = json.loads(text) if resolved else tomllib.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError((f"{path}: {'JSON' if resolved else 'TOML'} cannot be parsed: {error}",)) from error
     if not isinstance(data, dict):
         raise ConfigError((f"{path}: want one JSON object",))
@@ -80,7 +106,7 @@ class _Reader:
 
     def __init__(self, path: Path, lines: dict[Keys, int], resolved: bool) -> None:
         self.path, self.lines, self.resolved = path, lines, resolved
-        self.problems: list[tuple[int, str]] = []
+        self.problems: list[tuple[int, str, str, str]] = []  # line, whole text, key, what is wrong
 
     def read(self, data: dict[str, Any]) -> CentreConfig:
         config = self.table(CentreConfig, data, ())
@@ -94,14 +120,15 @@ class _Reader:
     def end(self) -> None:
         """Raise what was found so far."""
         if self.problems:
-            raise ConfigError(tuple(text for _, text in sorted(self.problems)))
+            told = sorted(self.problems)
+            raise ConfigError(tuple(text for _, text, _, _ in told), tuple((key, text) for _, _, key, text in told))
 
     def wrong(self, at: Keys, text: str) -> None:
         """Keep one mistake: `centre.toml:12: ports.sip: ...`."""
         line = line_of(self.lines, at)
         where = f"{self.path}:{line}" if line else str(self.path)
         key = "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in at).lstrip(".")
-        self.problems.append((line, f"{where}: {key}: {text}" if key else f"{where}: {text}"))
+        self.problems.append((line, f"{where}: {key}: {text}" if key else f"{where}: {text}", key, text))
 
     def table(self, kind: type, data: Any, at: Keys) -> Any:
         """One dataclass from one table; None when it cannot be made."""
@@ -119,9 +146,9 @@ class _Reader:
         return None if len(self.problems) > found else kind(**given)
 
     def _fields(self, kind: type) -> Iterator[Field[Any]]:
-        for field in fields(kind):
-            if kind is not CentreConfig or self.resolved or field.name not in RESOLVED:
-                yield field
+        for one in fields(kind):
+            if kind is not CentreConfig or self.resolved or one.name not in RESOLVED:
+                yield one
 
     def _unknown(self, name: str, known: dict[str, Field[Any]], kind: type) -> str:
         near = get_close_matches(name, known, 1, 0.6)
@@ -169,11 +196,11 @@ class _Reader:
 
 
 def _missing(known: dict[str, Field[Any]], data: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    for name, field in known.items():
-        if name not in data and field.default is MISSING and field.default_factory is MISSING:
+    for name, one in known.items():
+        if name not in data and one.default is MISSING and one.default_factory is MISSING:
             yield (
                 name,
-                f"write {name} = ..." if not is_dataclass(field.type) and name != "centre" else 'write [centre] and name = "..."',
+                f"write {name} = ..." if not is_dataclass(one.type) and name != "centre" else 'write [centre] and name = "..."',
             )
 
 

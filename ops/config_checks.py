@@ -5,17 +5,17 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
+import zoneinfo
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import date, datetime
 from difflib import get_close_matches
 from typing import Any
 
 from ops import centre as c
-from ops import ports
-from ops.config_lines import Keys
+from ops import hours, ports
+from ops.rule_checks import Finding, rule_tables, twice
 
 Rule = Callable[[Any], str]  # "" when the value will do, else what to write instead
-Finding = tuple[Keys, str]
 
 
 def _range(low: int, high: int) -> Rule:
@@ -77,6 +77,38 @@ def _levels(skills: dict[str, int]) -> str:
     return next(wrong, "")
 
 
+def _zone(value: str) -> str:
+    try:
+        zoneinfo.ZoneInfo(value)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        near = get_close_matches(value, zoneinfo.available_timezones(), 1) or ["Asia/Shanghai"]
+        return f'"{value}" is no time zone; write an IANA name like "{near[0]}"'
+    return ""
+
+
+def _date(value: str) -> str:
+    try:
+        date.fromisoformat(value)
+    except ValueError:
+        return f'"{value}" is no date; write one like "2026-10-01"'
+    return "" if re.fullmatch(r"\d{4}-\d\d-\d\d", value) else f'"{value}" will not do; write a date like "2026-10-01"'
+
+
+def _days(value: str) -> str:
+    try:
+        hours.days(value)
+    except ValueError as error:
+        return f'{error}; write days like "mon-fri" or "sat,sun"'
+    return ""
+
+
+POLICIES = ("highest_skill", "longest_idle", "longest_average_idle", "fewest_calls", "weighted_random")
+_NUMBER = _like(r"\+?\d{1,15}\*?", 'a number like "+8613800000000", or the start of one and *')
+_OPEN, _CLOSE = r"([01]\d|2[0-3]):[0-5]\d", r"([01]\d|2[0-3]):[0-5]\d|24:00"
+_TIME = 'a time like "08:30"'
+_TARGET = _like(r"|[A-Za-z0-9.-]+:\d{1,5}", 'host:port like "10.0.0.5:5140", or ""')
+_TIER = _one_of("province", "national")
+_SHARES: dict[str, Rule] = {"share": _range(0, 100), "penalty_ms": _range(0, 600_000)}
 _name = _like(r"[a-z0-9][a-z0-9-]{0,62}", "a short name of a-z, 0-9 and -")
 _id = _like(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", "an id of letters, digits, _ . and -")
 _port = _range(1, 65535)
@@ -84,7 +116,7 @@ _port = _range(1, 65535)
 RULES: dict[type, dict[str, Rule]] = {
     c.Centre: {
         "name": _name,
-        "tier": _one_of("province", "national"),
+        "tier": _TIER,
         "tenant": _name,
         "country": _like(r"[A-Z]{2}", 'two capital letters of ISO 3166, like "CN"'),
         "languages": _filled(_each(_one_of("zh", "en"))),
@@ -102,7 +134,15 @@ RULES: dict[type, dict[str, Rule]] = {
         "max_message_bytes": _range(2048, 65000),
     },
     c.Trunk: {"name": _name, "addresses": _filled(_each(_network))},
-    c.Router: {"instances": _range(1, 16), "address": _address, "node_lost_s": _range(1, 600)},
+    c.Router: {
+        "instances": _range(1, 16),
+        "address": _address,
+        "node_lost_s": _range(1, 600),
+        "priority_worth_s": _range(0, 3600),
+    },
+    c.Peer: {"name": _name, "tier": _TIER, "edge": _TARGET, "federation": _TARGET},
+    c.Federation: {"nation": _TARGET, "address": _address, **_SHARES},
+    c.Shares: _SHARES,
     c.Media: {
         "nodes": _range(1, 16),
         "address": _address,
@@ -124,17 +164,30 @@ RULES: dict[type, dict[str, Rule]] = {
         "ring_s": _range(1, 300),
         "after_call_s": _range(0, 3600),
         "position_every_s": _range(0, 3600),
+        "policy": _one_of(*POLICIES),
+        "own_agent_s": _range(0, 3600),
+        "max_waiting": _range(0, 100_000),
+        "max_wait_s": _range(0, 86_400),
+    },
+    c.Rung: {
+        "after_s": _range(0, 86_400),
+        "ring": _one_of("city", "centre", "nation"),
+        "level": _range(1, 9),
+        "skill": _like(r"|[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", 'the id of a skill, or ""'),
     },
     c.Agent: {
         "id": _id,
         "role": _one_of("agent", "supervisor"),
         "seat": _like(r"|[A-Za-z0-9]{1,32}", "letters and digits"),
         "skills": _levels,
+        "weight": _range(1, 100),
     },
-    c.Blacklisted: {
-        "number": _like(r"\+?\d{1,15}\*?", 'a number like "+8613800000000", or the start of one and *'),
-        "until": _until,
-    },
+    c.Hours: {"days": _days, "open": _like(_OPEN, _TIME), "close": _like(_CLOSE, _TIME)},
+    c.Holiday: {"date": _date, "open": _like("|" + _OPEN, f'{_TIME}, or ""'), "close": _like("|" + _CLOSE, f'{_TIME}, or ""')},
+    c.Calendar: {"id": _id, "zone": _zone},
+    c.Branch: {"id": _id, "numbers": _each(_like(r"\+?\d{2,15}", 'digits, like "12345"'))},
+    c.Vip: {"number": _NUMBER, "level": _range(1, 9)},
+    c.Blacklisted: {"number": _NUMBER, "until": _until},
     c.NotReadyReason: {"id": _id},
 }
 
@@ -142,7 +195,7 @@ RULES: dict[type, dict[str, Rule]] = {
 def cross(config: c.CentreConfig) -> Iterator[Finding]:
     """What does not fit together: (key path, what is wrong and what to write)."""
     yield from _duplicates(config)
-    yield from _agents(config)
+    yield from rule_tables(config)
     yield from _files(config)
     if config.ports.rtp_high < config.ports.rtp_low + 99:
         yield ("ports", "rtp_high"), f"leaves under 100 ports for audio; write at least {config.ports.rtp_low + 99}"
@@ -160,22 +213,8 @@ def _span(use: ports.Use) -> str:
 
 
 def _duplicates(config: c.CentreConfig) -> Iterator[Finding]:
-    """Ids that stand twice in a list of tables; the second one is told."""
-    lists: tuple[tuple[str, str, tuple[Any, ...]], ...] = (
-        ("trunk", "name", config.trunk),
-        ("queue", "id", config.queue),
-        ("agent", "id", config.agent),
-        ("agent", "seat", config.agent),
-        ("not_ready", "id", config.not_ready),
-        ("blacklist", "number", config.blacklist),
-    )
-    for table, key, items in lists:
-        seen: dict[str, int] = {}
-        for index, item in enumerate(items):
-            value = getattr(item, key)
-            if value and value in seen:
-                yield (table, index, key), f'"{value}" is also the {key} of {table} number {seen[value] + 1}; write another one'
-            seen.setdefault(value, index)
+    yield from twice("trunk", "name", config.trunk)
+    yield from twice("peer", "name", config.peer)
     yield from _addresses(config.trunk)
 
 
@@ -188,19 +227,6 @@ def _addresses(trunks: tuple[c.Trunk, ...]) -> Iterator[Finding]:
                     ("trunk", index, "addresses"),
                     f'"{address}" already belongs to trunk {owner[address]}; take it out of one of them',
                 )
-
-
-def _agents(config: c.CentreConfig) -> Iterator[Finding]:
-    """An agent needs a seat, and skills that some queue asks for."""
-    skills = {queue.skill for queue in config.queue}
-    for index, agent in enumerate(config.agent):
-        if agent.role == "agent" and not agent.seat:
-            yield ("agent", index), f'{agent.id} has the role agent but no seat; write seat = "1001" (the extension of its phone)'
-        for skill in agent.skills:
-            if skill not in skills:
-                near = get_close_matches(skill, skills, 1)
-                hint = f'did you mean "{near[0]}"?' if near else f"queues ask for: {', '.join(sorted(skills)) or 'none'}"
-                yield ("agent", index, "skills"), f'no queue asks for the skill "{skill}"; {hint}'
 
 
 def _files(config: c.CentreConfig) -> Iterator[Finding]:

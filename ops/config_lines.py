@@ -23,13 +23,13 @@ def lines_of(text: str) -> dict[Keys, int]:
         if value.open:
             value.read(line)
         elif match := _ARRAY.match(line):
-            path = _split(match[1])
+            path = _within(_split(match[1]), counts)
             counts[path] = counts.get(path, -1) + 1
             table = (*path, counts[path])
             found.setdefault(path, number)
             found[table] = number
         elif match := _TABLE.match(line):
-            table = _split(match[1])
+            table = _within(_split(match[1]), counts)
             found[table] = number
         elif match := _KEY.match(line):
             found[table + _split(match[1])] = number
@@ -44,6 +44,16 @@ def line_of(lines: dict[Keys, int], path: Keys) -> int:
             return lines[path]
         path = path[:-1]
     return 0
+
+
+def _within(path: Keys, counts: dict[Keys, int]) -> Keys:
+    """`calendar.hours` below the third `[[calendar]]` is ("calendar", 2, "hours")."""
+    found: Keys = ()
+    for n, name in enumerate(path):
+        found = (*found, name)
+        if n < len(path) - 1 and found in counts:
+            found = (*found, counts[found])
+    return found
 
 
 def _split(dotted: str) -> Keys:

@@ -99,7 +99,7 @@ _SERVE = {"o": _offer_due, "a": _after_call_due, "n": _node_due, "s": _sweep_due
 
 
 def sync_config(d: Desk, rules: Rules) -> None:
-    """A version of the rules comes into force. A queue that is gone takes no new calls; those that wait in it are still answered."""
+    """A version of the rules comes into force. A queue that is gone takes no new calls; those waiting in it are still answered."""
     if d.generation >= 0 and _older(d, rules):
         return
     if rules.book.sha256 not in ("", d.book.sha256):

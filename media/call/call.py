@@ -31,6 +31,7 @@ class State(StrEnum):
     MENU = "menu"
     QUEUEING = "queueing"
     RINGING = "ringing"  # a seat rings, the caller still waits
+    RACING = "racing"  # a seat of ours and one of another centre ring
     BRIDGING = "bridging"  # the agent picked up, the two do not hear each other yet
     TALKING = "talking"
     CLOSING = "closing"  # the outcome stands, legs and audio are going
@@ -57,6 +58,7 @@ class Person:
     home: Home
     routed: bool  # the edge had the router's answer
     arrived_ms: int
+    vip: int = 0  # level, 0: none
 
 
 @dataclass(slots=True)
@@ -67,12 +69,28 @@ class Wait:
     told: bool = False  # that we are looking for an agent
     announce: bool = False  # say the position when it comes
     position: int = 0
+    expected_ms: int = 0  # how long it will probably take, 0: not known
+
+
+@dataclass(slots=True)
+class Ring:
+    """A seat that was offered: it rings, or (then it is the only one) its agent has picked up."""
+
+    offer: on.Offered
+    leg: LegState
+    since_ms: int
+
+    @property
+    def timer(self) -> on.RingOver | on.AwayRingOver:
+        """The end of its ringing: a seat of ours and one of another centre may ring at the same time."""
+        return on.AwayRingOver() if self.offer.centre else on.RingOver()
 
 
 @dataclass(slots=True)
 class Talk:
     """A conversation."""
 
+    agent: str
     bridged_ms: int
     recording: str = ""  # name, "" if not recorded
     ports: tuple[int, int] = (0, 0)  # caller, agent
@@ -111,9 +129,9 @@ class Call:
     mute: int = 0  # prompts in a row that did not play
     # the agent
     wait: Wait | None = None
-    offer: on.Offered | None = None
-    seat: LegState | None = None  # the leg to the agent of `offer`
-    ringing_since_ms: int = 0
+    rings: list[Ring] = field(default_factory=list)  # at most one seat of ours and one of another centre
+    beaten: str = ""  # the offer that rang as well when the other one was answered, until the router is told
+    turned_away: Reason.ValueType = Reason.REASON_UNSPECIFIED  # why a queue did not take the caller, until the next choice
     past: dict[str, Reason.ValueType] = field(default_factory=dict)  # offers that are over, and how we settled them
     faults: int = 0  # audio failures in a row while an agent was wanted
     contested: bool = False  # the router was told once that it is wrong about the conversation
@@ -170,6 +188,24 @@ class Call:
         return self.legs[CALLER]
 
     @property
+    def ring(self) -> Ring:
+        """The seat whose agent has picked up. Only in states that have exactly one."""
+        (one,) = self.rings
+        return one
+
+    def ring_of(self, leg: LegId) -> Ring | None:
+        """What rings on this leg."""
+        return next((ring for ring in self.rings if ring.leg.id == leg), None)
+
+    def ring_named(self, offer: str) -> Ring | None:
+        """What rings for this offer."""
+        return next((ring for ring in self.rings if ring.offer.offer == offer), None)
+
+    def ring_at(self, away: bool) -> Ring | None:
+        """What rings at home, or (`away`) at another centre."""
+        return next((ring for ring in self.rings if bool(ring.offer.centre) is away), None)
+
+    @property
     def language(self) -> str:
         """What the caller wants to be spoken to in."""
         return self.menu.language
@@ -182,22 +218,28 @@ class Call:
     def profile(self) -> Profile:
         """What the agent shall know."""
         who = self.person
-        return Profile(who.calling, who.called, who.trunk, who.home, self.language, self.menu_path, who.arrived_ms)
+        return Profile(who.calling, who.called, who.trunk, who.home, self.language, self.menu_path, who.arrived_ms, who.vip)
 
     def held(self) -> Assert | None:
         """What the router has to know after it forgot everything; None if it need not know this call."""
         if self.wait is None or self.state in (State.MENU, State.CLOSING, State.ENDED):
             return None
-        if self.offer is None:
+        ring = self.ring if self.state in (State.BRIDGING, State.TALKING) else self.ring_at(away=False)
+        if ring is None:  # while only another centre's seat rings the call keeps its place in our line
             return Assert(Held.WAITING, self.wait.enqueue)
-        state, since = (Held.TALKING, self.talk.bridged_ms) if self.talk else (Held.RINGING, self.ringing_since_ms)
-        return Assert(state, self.wait.enqueue, self.offer.offer, self.offer.agent, since)
+        state, since = (Held.TALKING, self.talk.bridged_ms) if self.talk else (Held.RINGING, ring.since_ms)
+        return Assert(state, self.wait.enqueue, ring.offer.offer, ring.offer.agent, since)
 
 
 def home_of(text: str) -> Home:
     """Header X-Tierline-Home: `country;province;city;carrier`, each percent-encoded UTF-8. What is missing is ""."""
     parts = [unquote(part.strip()) for part in text.split(";")][:4]
     return Home(*parts)
+
+
+def level_of(text: str) -> int:
+    """Header X-Tierline-Vip: a whole number; anything else is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 4 else 0
 
 
 def new_call(call: CallId, house: House, invited: on.Invited, now: int) -> Call:
@@ -210,6 +252,7 @@ def new_call(call: CallId, house: House, invited: on.Invited, now: int) -> Call:
         home_of(head.get("x-tierline-home", "")),
         head.get("x-tierline-routed", "") == "router",
         now,
+        level_of(head.get("x-tierline-vip", "")),
     )
     made = Call(call, house, person, *house.greet(invited.called))
     made.late_offer = not invited.sdp

@@ -13,7 +13,7 @@ from tierline.common.v1.common_pb2 import Reason
 from media.call import commands as do
 from media.call import events as on
 from media.call import player
-from media.call.call import Call, Playing, State
+from media.call.call import Call, Playing, Ring, State
 from media.call.frames import End, Settle
 from media.call.leg import LegState, Phase
 from media.call.outcome import Outcome
@@ -32,8 +32,13 @@ CAUSE = {  # Q.850 causes for the Reason header (RFC 3326)
 }
 
 
+ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"'  # RFC 3326 §3.1: no missed call for a phone to show
+
+
 def reason_header(reason: Reason.ValueType) -> str:
     """The value of a Reason header; normal clearing when there is no better word."""
+    if reason == Reason.REASON_ANSWERED_ELSEWHERE:
+        return ELSEWHERE
     return f"Q.850;cause={CAUSE.get(reason, 16)}"
 
 
@@ -46,7 +51,8 @@ def finish(call: Call, now: int, outcome: Outcome, last_words: tuple[Path, ...] 
         call.talk.ended_ms = now
     _tell_router(call, now, outcome)
     _write_end(call, now, outcome)
-    drop_seat(call, outcome.reason)
+    for ring in tuple(call.rings):
+        drop(call, ring, outcome.reason)
     if call.talk is not None and call.talk.recording:
         call.out.append(do.StopRecord())
     if last_words and call.caller.phase is Phase.UP:
@@ -64,28 +70,42 @@ def _as_answered(call: Call, outcome: Outcome) -> Outcome:
 
 
 def _tell_router(call: Call, now: int, outcome: Outcome) -> None:
-    """What the router has to know about a call that it heard of: the open offer's end, then the call's."""
-    if call.offer is not None and call.talk is None:
-        call.tell(Settle(call.id, call.next_version(), call.offer.offer, failed=Reason.REASON_CALLER_LEFT))
+    """What the router has to know about a call that it heard of: the open offers' end, then the call's."""
+    if call.talk is None:
+        for ring in call.rings:
+            settle(call, ring, Reason.REASON_CALLER_LEFT)
+    tell_beaten(call)
     if call.version:
         call.tell(End(call.id, call.next_version(), outcome, now))
 
 
 def _write_end(call: Call, now: int, outcome: Outcome) -> None:
     talk = call.talk.ms if call.talk else 0
-    agent = call.offer.agent if call.offer and call.talk else ""
+    agent = call.talk.agent if call.talk else ""
     body = {"outcome": outcome.body(), "talk_ms": talk, "language": call.language, "menu_path": list(call.menu_path)}
     call.write(now, "call_ended", body, agent)
 
 
-def drop_seat(call: Call, reason: Reason.ValueType) -> None:
-    """Let the seat go, whatever it is doing; its leg is remembered until its end is known."""
-    leg, call.seat = call.seat, None
-    if leg is None:
-        return
-    hang_up(call, leg, reason)
+def settle(call: Call, ring: Ring, failed: Reason.ValueType) -> None:
+    """Tell how an offer failed."""
+    call.past[ring.offer.offer] = failed
+    call.tell(Settle(call.id, call.next_version(), ring.offer.offer, failed=failed))
+
+
+def tell_beaten(call: Call) -> None:
+    """The offer that came second. Never before the first one's end is told: its agent would be offered this very call again."""
+    if call.beaten:
+        call.tell(Settle(call.id, call.next_version(), call.beaten, failed=Reason.REASON_ANSWERED_ELSEWHERE))
+        call.beaten = ""
+
+
+def drop(call: Call, ring: Ring, reason: Reason.ValueType) -> None:
+    """Let a seat go, whatever it is doing; its leg is remembered until its end is known."""
+    call.rings.remove(ring)
+    call.disarm(type(ring.timer))
+    hang_up(call, ring.leg, reason)
     if call.outcome is None:
-        call.out.append(do.CloseSeat(leg.id))
+        call.out.append(do.CloseSeat(ring.leg.id))
 
 
 def hang_up(call: Call, leg: LegState, reason: Reason.ValueType) -> None:
@@ -196,7 +216,7 @@ def on_recording_done(call: Call, event: on.RecordingDone, now: int) -> State:
     if talk is None or not talk.recording:
         return call.state
     talk.recording = ""
-    agent = call.offer.agent if call.offer else ""
+    agent = talk.agent
     if isinstance(got, Filed):
         sizes = {"duration_ms": got.duration_ms, "talk_ms": talk.ms, "bytes": got.bytes, "started_ms": talk.bridged_ms}
         call.write(now, "recorded", {"path": got.path, "sha256": got.sha256, **sizes}, agent, RECORDING)

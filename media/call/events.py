@@ -198,9 +198,10 @@ class AudioClosed:
 # ---- the router -------------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """The call waits at this place of the line, from 1."""
+    """The call waits at this place of the line, from 1; 0 ms: nobody knows how long."""
 
     position: int
+    expected_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +212,16 @@ class Offered:
     agent: str
     seat: str
     expires_ms: int
+    centre: str = ""  # whose seat; "": ours
+    uri: str = ""  # what to dial for another centre's
+
+
+@dataclass(frozen=True, slots=True)
+class TurnedAway:
+    """The queue takes the call not, or not any more."""
+
+    queue: str
+    reason: Reason.ValueType
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +275,11 @@ class RingOver:
 
 
 @dataclass(frozen=True, slots=True)
+class AwayRingOver:
+    """The seat of another centre has rung long enough."""
+
+
+@dataclass(frozen=True, slots=True)
 class RetryDue:
     """Ask for an agent again after trouble with the audio."""
 
@@ -288,7 +304,7 @@ class RecordingDone:
     result: Filed | NotFiled
 
 
-Timer = MenuTimeout | PromptOver | MusicDue | PositionDue | RingOver | RetryDue | ReapDue
+Timer = MenuTimeout | PromptOver | MusicDue | PositionDue | RingOver | AwayRingOver | RetryDue | ReapDue
 FromCaller = Invited | CallerConfirmed | CallerGone | CallerDigit
 FromSeat = SeatProgress | SeatAnswered | SeatFailed | SeatGone
 FromPhone = FromCaller | FromSeat | Reoffered | Reanswered
@@ -296,5 +312,5 @@ FromAudio = (
     CallerOpened | CallerOpenFailed | SeatOpened | SeatOpenFailed | AnswerTaken | AnswerRefused | OfferTaken | OfferRefused
     | Paired | PlayStarted | PlayFailed | RecordFailed | AudioClosed
 )  # fmt: skip
-FromRouter = Queued | Offered | Withdrawn | Refused | Released
+FromRouter = Queued | Offered | Withdrawn | Refused | Released | TurnedAway
 Event = FromPhone | FromAudio | FromRouter | Timer | EndNow | RecordingDone

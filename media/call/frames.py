@@ -31,6 +31,7 @@ class Profile:
     language: str
     menu_path: tuple[str, ...]
     arrived_ms: int
+    vip: int = 0  # level of a VIP caller
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tierline.common.v1.common_pb2 import Reason, Result
+
 from media.call import events as on
 from media.call import outcome, player, queueing
 from media.call.call import Call, Playing, State
@@ -63,6 +65,7 @@ def _wait(call: Call, command: ivr.Wait, now: int) -> None:
 
 
 def _chosen(call: Call, command: ivr.Chosen, now: int) -> None:
+    call.turned_away = Reason.REASON_UNSPECIFIED
     call.menu_path = (*call.menu_path, command.item)
     call.write(now, "menu_chosen", {"menu": command.menu, "item": command.item, "language": command.language})
 
@@ -83,7 +86,12 @@ def _leave(call: Call, command: ivr.EnterQueue | ivr.Goodbye, now: int) -> State
     call.disarm(on.MenuTimeout)
     if isinstance(command, ivr.EnterQueue):
         return queueing.enter(call, command.queue, command.priority, now)
-    return finish(call, now, outcome.NO_INPUT if command.no_input else outcome.MENU_END)
+    return finish(call, now, _refused(call) or (outcome.NO_INPUT if command.no_input else outcome.MENU_END))
+
+
+def _refused(call: Call) -> outcome.Outcome | None:
+    """The end of a caller whom a queue did not take and who chose nothing else since."""
+    return outcome.system(Result.RESULT_REFUSED, call.turned_away) if call.turned_away else None
 
 
 # ---- rows of the table ------------------------------------------------------------------------------------------
@@ -125,7 +133,23 @@ MOST_MUTE = 3  # prompts in a row that did not play
 def on_gone(call: Call, event: on.CallerGone, now: int) -> State:
     """Served, or had enough."""
     call.caller.move("over")
-    return finish(call, now, outcome.caller_left(waited=False, talked=False, lost=event.lost))
+    return finish(call, now, _refused(call) or outcome.caller_left(waited=False, talked=False, lost=event.lost))
+
+
+def turned_away(call: Call, reason: Reason.ValueType, now: int) -> State:
+    """Out of the line, against the caller's wish: the flow has what is said, and whether the menu goes on after it."""
+    player.hush(call)
+    call.disarm()
+    call.wait = None
+    return feed(call, ivr.TurnedAway(_WHY.get(reason, ivr.FULL)), now)
+
+
+_WHY = {
+    Reason.REASON_CLOSED: ivr.CLOSED,
+    Reason.REASON_EMERGENCY: ivr.EMERGENCY,
+    Reason.REASON_QUEUE_FULL: ivr.FULL,
+    Reason.REASON_WAITED_TOO_LONG: ivr.WAITED,
+}
 
 
 def back(call: Call, now: int) -> State:

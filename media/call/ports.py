@@ -40,6 +40,9 @@ class Sounds(Protocol):
     def position(self, position: int, language: str) -> tuple[Path, ...]:
         """`You are number .. in the line`."""
 
+    def expected(self, minutes: int, language: str) -> tuple[Path, ...]:
+        """`You will wait about .. minutes`, from 1; () where the flow does not tell it."""
+
     def unavailable(self, language: str) -> tuple[Path, ...]:
         """The queue that the caller chose cannot take the call."""
 

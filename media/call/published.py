@@ -8,7 +8,7 @@ from pathlib import Path
 
 from media.call.ports import Menu, Sounds
 from media.ivr.flow import FlowError
-from media.ivr.prompts import INDEX, MUSIC, NotPublished, Prompts, position, read
+from media.ivr.prompts import INDEX, MUSIC, NotPublished, Prompts, expected, position, read
 from media.ivr.runner import Runner
 from ops.clock import Clock
 
@@ -39,6 +39,10 @@ class PublishedSounds:
     def position(self, place: int, language: str) -> tuple[Path, ...]:
         """`You are number .. in the line`."""
         return self.prompt(position(place), language)
+
+    def expected(self, minutes: int, language: str) -> tuple[Path, ...]:
+        """`You will wait about .. minutes`."""
+        return self.prompt(expected(minutes), language)
 
     def unavailable(self, language: str) -> tuple[Path, ...]:
         """The queue cannot take the call."""

@@ -14,8 +14,8 @@ from tierline.common.v1.common_pb2 import Reason, Result
 from media.call import events as on
 from media.call import outcome, player
 from media.call.call import Call, Playing, State, Wait
-from media.call.closing import finish
-from media.call.frames import Cancel, Enqueue, Settle
+from media.call.closing import drop, finish, settle, tell_beaten
+from media.call.frames import Cancel, Enqueue
 from media.call.ports import QueueRule
 
 MUSIC_DELAY_MS = 300  # a caller who is offered at once is spared a beginning of music, rtpengine the work
@@ -35,6 +35,7 @@ def enter(call: Call, queue: str, priority: int, now: int) -> State:
     enqueue = Enqueue(call.id, call.next_version(), queue, priority, now, call.profile())
     call.wait = Wait(enqueue, announce=rule_of(call, queue).position_every_ms > 0)
     call.faults = 0
+    call.turned_away = Reason.REASON_UNSPECIFIED
     call.tell(enqueue)
     call.arm(on.MusicDue(), MUSIC_DELAY_MS)
     return wait_on(call)
@@ -47,29 +48,28 @@ def rule_of(call: Call, queue: str) -> QueueRule:
 
 def wait_on(call: Call) -> State:
     """(Again) nobody rings for this caller."""
-    call.offer = None
     every = rule(call).position_every_ms
     if every:
         call.arm(on.PositionDue(), every)
     return State.QUEUEING
 
 
-def settle(call: Call, failed: Reason.ValueType) -> None:
-    """Tell how the offer failed."""
-    if call.offer is not None:
-        call.past[call.offer.offer] = failed
-        call.tell(Settle(call.id, call.next_version(), call.offer.offer, failed=failed))
-
-
 def fault(call: Call, now: int) -> State:
-    """The audio failed us, not the agent: give the agent back, try again in a while, not for ever."""
-    settle(call, Reason.REASON_CALLER_LEFT)
-    call.offer = None
+    """The audio failed us, not the agents: give them back, try again in a while, not for ever."""
+    let_go(call)
     call.faults += 1
     if call.faults >= MOST_FAULTS:
         return finish(call, now, outcome.NO_AUDIO)
     call.arm(on.RetryDue(), RETRY_MS)
     return wait_on(call)
+
+
+def let_go(call: Call) -> None:
+    """Nobody shall ring for this caller any more, through no fault of the agents."""
+    for ring in tuple(call.rings):
+        settle(call, ring, Reason.REASON_CALLER_LEFT)
+        drop(call, ring, Reason.REASON_NO_ANSWER)
+    tell_beaten(call)
 
 
 def music(call: Call) -> None:
@@ -90,14 +90,16 @@ def _position(call: Call) -> tuple[Path, ...]:
     if wait is None or not wait.announce or not wait.position:
         return ()
     wait.announce = False
-    return call.sounds.position(wait.position, call.language)
+    minutes = -(-wait.expected_ms // 60_000)
+    expected = call.sounds.expected(minutes, call.language) if minutes else ()
+    return (*call.sounds.position(wait.position, call.language), *expected)
 
 
 # ---- rows of the table (RINGING and BRIDGING share some) --------------------------------------------------------
 def on_queued(call: Call, event: on.Queued, now: int) -> State:
     """The place in the line. The first one is told together with the music, so that a call taken at once is not talked over."""
     assert call.wait is not None
-    call.wait.position = event.position
+    call.wait.position, call.wait.expected_ms = event.position, event.expected_ms
     if call.state is State.QUEUEING and on.MusicDue not in call.timers:
         _announce(call)
     return call.state
@@ -156,6 +158,17 @@ def on_refused(call: Call, event: on.Refused, now: int) -> State:
         return State.QUEUEING
     end = outcome.system(Result.RESULT_FAILED, event.reason)
     return finish(call, now, end, call.sounds.unavailable(call.language))
+
+
+def turned_away(call: Call, event: on.TurnedAway) -> bool:
+    """Whether the caller's queue takes the caller no more; then nobody rings, and the menu says what there is to say."""
+    if call.wait is None or call.wait.enqueue.queue != event.queue:
+        return False  # of a queue that the caller has left meanwhile
+    for ring in tuple(call.rings):  # the router has closed the offers in the same step
+        call.past[ring.offer.offer] = Reason.REASON_UNSPECIFIED
+        drop(call, ring, Reason.REASON_NO_ANSWER)
+    call.turned_away = event.reason
+    return True
 
 
 def on_gone(call: Call, event: on.CallerGone, now: int) -> State:

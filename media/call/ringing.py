@@ -1,9 +1,11 @@
-"""A seat rings for the caller, up to the moment the two hear each other.
+"""Seats ring for the caller, up to the moment caller and agent hear each other.
 
     Offered -> audio of the seat -> INVITE -> 200 -> its answer into rtpengine, paired with the caller -> Settle(answered)
 
-Whatever goes wrong with the seat is settled with a reason and the caller waits on. Of events that cross, the conversation wins:
-an agent who has picked up is connected though the router has taken the offer back meanwhile; it takes the answer all the same.
+A seat of ours and one of another centre may ring at the same time; whose agent picks up first has the caller, the other one is let
+go at once. Whatever goes wrong with a seat is settled with a reason and the caller waits on. Of events that cross, the conversation
+wins: an agent who has picked up is connected though the router has taken the offer back meanwhile; it takes the answer all the
+same.
 """
 
 from __future__ import annotations
@@ -13,11 +15,11 @@ from tierline.common.v1.common_pb2 import Reason
 from media.call import commands as do
 from media.call import events as on
 from media.call import menu, outcome, player, queueing, talking
-from media.call.call import Call, State
-from media.call.closing import drop_seat, finish
+from media.call.call import Call, Ring, State
+from media.call.closing import drop, finish, settle, tell_beaten
 from media.call.frames import Settle
 from media.call.leg import LegState, Phase
-from media.call.queueing import BACK, fault, settle, wait_on
+from media.call.queueing import BACK, fault, wait_on
 from media.ua import api as ua
 from ops.ids import LegId
 
@@ -30,16 +32,25 @@ def on_offered(call: Call, event: on.Offered, now: int) -> State:
     """An agent: open the seat's audio. An offer that has run out on its way is the router's to take back."""
     if event.offer in call.past:
         return _offered_before(call, event)
-    left = event.expires_ms - now
-    if left <= 0:
+    if event.expires_ms <= now:
         return call.state
-    call.offer, call.ringing_since_ms = event, now
-    call.seat = LegState(LegId(f"b{len(call.legs)}"), Phase.OPENING)
-    call.legs[call.seat.id] = call.seat
-    call.disarm(on.PositionDue, on.RetryDue)
-    call.arm(on.RingOver(), min(left, MOST_RING_MS))
-    call.out.append(do.OpenSeat(call.seat.id))
-    return State.RINGING
+    _ring(call, event, now)
+    return _state(call)
+
+
+def on_offered_again(call: Call, event: on.Offered, now: int) -> State:
+    """While a seat rings. The same offer twice is one. Another one of the same kind: the router has given up the first without our
+    hearing of it. One of the other kind: both ring."""
+    before = call.ring_at(bool(event.centre))
+    if before is not None and before.offer.offer == event.offer:
+        return call.state
+    if before is not None:
+        call.past[before.offer.offer] = Reason.REASON_UNSPECIFIED
+        drop(call, before, Reason.REASON_NO_ANSWER)
+    if not call.rings:
+        _wait_with_music(call)
+    on_offered(call, event, now)
+    return _state(call)
 
 
 def _offered_before(call: Call, event: on.Offered) -> State:
@@ -50,27 +61,37 @@ def _offered_before(call: Call, event: on.Offered) -> State:
     return call.state
 
 
-def on_offered_again(call: Call, event: on.Offered, now: int) -> State:
-    """The same offer twice is one. Another one: the router has given up the first without our hearing of it."""
-    if call.offer is None or event.offer == call.offer.offer:
-        return call.state
-    call.past[call.offer.offer] = Reason.REASON_UNSPECIFIED
-    _give_up(call)
-    call.state = _wait_with_music(call)
-    return on_offered(call, event, now)
+def _ring(call: Call, event: on.Offered, now: int) -> None:
+    ring = Ring(event, LegState(LegId(f"b{len(call.legs)}"), Phase.OPENING), now)
+    call.rings.append(ring)
+    call.legs[ring.leg.id] = ring.leg
+    call.disarm(on.PositionDue, on.RetryDue)
+    call.arm(ring.timer, min(event.expires_ms - now, MOST_RING_MS))
+    call.out.append(do.OpenSeat(ring.leg.id))
+
+
+def _state(call: Call) -> State:
+    """By how many seats ring."""
+    return (State.QUEUEING, State.RINGING, State.RACING)[len(call.rings)]
+
+
+def _of(call: Call, leg: LegId) -> Ring:
+    """What rings on a leg; the table lets no event of another leg through."""
+    ring = call.ring_of(leg)
+    assert ring is not None
+    return ring
 
 
 def on_opened(call: Call, event: on.SeatOpened, now: int) -> State:
-    """Dial the seat through the edge."""
-    seat, offer, house = call.seat, call.offer, call.house
-    assert seat is not None
-    assert offer is not None
+    """Dial the seat through the edge; it knows the way to other centres too."""
+    ring, house = _of(call, event.leg), call.house
+    offer, seat = ring.offer, ring.leg
     seat.sdp = event.sdp
     seat.move("invite")
     call.phone(
         ua.Invite(
             call.name(seat.id),
-            f"sip:{offer.seat}@{house.realm}",
+            offer.uri if offer.centre else f"sip:{offer.seat}@{house.realm}",
             call.person.calling or ANONYMOUS,
             event.sdp,
             headers=(("X-Tierline-Call", call.id),),
@@ -78,50 +99,69 @@ def on_opened(call: Call, event: on.SeatOpened, now: int) -> State:
             timeout_ms=max(0, offer.expires_ms - now) + BACKSTOP_MS,
         )
     )
-    return State.RINGING
+    return call.state
 
 
 def on_open_failed(call: Call, event: on.SeatOpenFailed, now: int) -> State:
     """No audio for the seat."""
-    _give_up(call)
     return fault(call, now)
 
 
 def on_progress(call: Call, event: on.SeatProgress, now: int) -> State:
     """It rings. The caller's music goes on."""
-    assert call.seat is not None
-    call.seat.move("progress")
-    return State.RINGING
+    _of(call, event.leg).leg.move("progress")
+    return call.state
 
 
 def on_answered(call: Call, event: on.SeatAnswered, now: int) -> State:
-    """The agent picked up: end the music, let the two hear each other."""
-    assert call.seat is not None
-    call.seat.move("answered")
-    call.disarm(on.RingOver, on.MusicDue)
+    """An agent picked up: nobody else shall, end the music, let the two hear each other."""
+    ring = _of(call, event.leg)
+    ring.leg.move("answered")
+    for other in [one for one in call.rings if one is not ring]:
+        call.beaten = other.offer.offer
+        call.past[call.beaten] = Reason.REASON_ANSWERED_ELSEWHERE
+        drop(call, other, Reason.REASON_ANSWERED_ELSEWHERE)
+    call.disarm(type(ring.timer), on.MusicDue)
     player.hush(call)
-    call.out.append(do.Connect(call.seat.id, event.sdp, talking.to_be_recorded(call)))
+    call.out.append(do.Connect(ring.leg.id, event.sdp, talking.to_be_recorded(call)))
     return State.BRIDGING
 
 
 def on_failed(call: Call, event: on.SeatFailed, now: int) -> State:
     """Busy, away, silent: back to the head of the line."""
-    assert call.seat is not None
-    reason = outcome.seat_failure(event.status, call.seat.rang)
-    call.seat.move("over")
-    return _next_one(call, reason)
+    ring = _of(call, event.leg)
+    reason = outcome.seat_failure(event.status, ring.leg.rang)
+    ring.leg.move("over")
+    return _next_one(call, ring, reason)
 
 
 def on_ring_over(call: Call, event: on.RingOver, now: int) -> State:
-    """Nobody picked up; a seat that did not even answer 1xx is not there."""
-    assert call.seat is not None
-    return _next_one(call, Reason.REASON_NO_ANSWER if call.seat.rang else Reason.REASON_UNREACHABLE)
+    """Nobody picked up."""
+    return _rung_out(call, away=False)
 
 
-def _next_one(call: Call, reason: Reason.ValueType) -> State:
-    settle(call, reason)
-    _give_up(call)
-    return _wait_with_music(call)
+def on_away_ring_over(call: Call, event: on.AwayRingOver, now: int) -> State:
+    """Nobody picked up at the other centre."""
+    return _rung_out(call, away=True)
+
+
+def _rung_out(call: Call, away: bool) -> State:
+    """A seat that did not even answer 1xx is not there."""
+    ring = call.ring_at(away)
+    assert ring is not None
+    return _next_one(call, ring, Reason.REASON_NO_ANSWER if ring.leg.rang else Reason.REASON_UNREACHABLE)
+
+
+def _next_one(call: Call, ring: Ring, reason: Reason.ValueType) -> State:
+    settle(call, ring, reason)
+    tell_beaten(call)
+    return _let_go(call, ring)
+
+
+def _let_go(call: Call, ring: Ring) -> State:
+    """This one rings no more; another one may."""
+    drop(call, ring, Reason.REASON_NO_ANSWER)
+    return _state(call) if call.rings else _wait_with_music(call)
 
 
 def _wait_with_music(call: Call) -> State:
@@ -130,27 +170,20 @@ def _wait_with_music(call: Call) -> State:
     return wait_on(call)
 
 
-def _give_up(call: Call) -> None:
-    call.disarm(on.RingOver)
-    drop_seat(call, Reason.REASON_NO_ANSWER)
-
-
 def on_withdrawn(call: Call, event: on.Withdrawn, now: int) -> State:
     """The router took the offer back: stop ringing, wait on."""
-    if call.offer is None or event.offer != call.offer.offer:
-        return State.RINGING
-    call.past[call.offer.offer] = Reason.REASON_UNSPECIFIED
-    _give_up(call)
-    return _wait_with_music(call)
+    ring = call.ring_named(event.offer)
+    if ring is None:
+        return call.state
+    call.past[event.offer] = Reason.REASON_UNSPECIFIED
+    return _let_go(call, ring)
 
 
 def on_digit(call: Call, event: on.CallerDigit, now: int) -> State:
-    """`9`: back to the menu, also from a ringing seat."""
+    """`9`: back to the menu, also from ringing seats."""
     if event.digit != BACK:
-        return State.RINGING
-    settle(call, Reason.REASON_CALLER_LEFT)
-    _give_up(call)
-    call.offer = None
+        return call.state
+    queueing.let_go(call)
     return on_back(call, event, now)
 
 
@@ -162,23 +195,28 @@ def on_back(call: Call, event: on.CallerDigit, now: int) -> State:
     return menu.back(call, now)
 
 
+def on_turned_away(call: Call, event: on.TurnedAway, now: int) -> State:
+    """The queue takes the caller not, or not any more: the menu says so, and where it goes from there."""
+    return menu.turned_away(call, event.reason, now) if queueing.turned_away(call, event) else call.state
+
+
 # ---- bridging ---------------------------------------------------------------------------------------------------
 def on_answer_refused(call: Call, event: on.AnswerRefused, now: int) -> State:
     """A phone that we cannot talk to, or no rtpengine."""
-    if call.seat is None or event.leg != call.seat.id:
+    ring = call.ring_of(event.leg)
+    if ring is None:
         return State.BRIDGING
     if event.bad_sdp:
-        return _next_one(call, Reason.REASON_UNREACHABLE)
-    _give_up(call)
+        return _next_one(call, ring, Reason.REASON_UNREACHABLE)
     queueing.music(call)
     return fault(call, now)
 
 
 def on_seat_gone(call: Call, event: on.SeatGone, now: int) -> State:
     """The agent picked up and put down at once: declined, or lost."""
-    assert call.seat is not None
-    call.seat.move("over")
-    return _next_one(call, Reason.REASON_UNREACHABLE if event.lost else Reason.REASON_BUSY)
+    ring = _of(call, event.leg)
+    ring.leg.move("over")
+    return _next_one(call, ring, Reason.REASON_UNREACHABLE if event.lost else Reason.REASON_BUSY)
 
 
 def on_paired(call: Call, event: on.Paired, now: int) -> State:

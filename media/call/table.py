@@ -1,7 +1,8 @@
 """The state table of a call: what may happen in which state, what is done then, and where it may lead.
 
     opening -> menu -> queueing -> ringing -> bridging -> talking -> closing -> ended
-                 ^--- 9 ---'  ^------'-----------'  (the seat did not take it)
+                 ^--- 9 ---'  ^------'  ^--------'  (the seat did not take it)
+                                     racing  (a seat of ours and one of another centre ring: the first answer wins)
     every state but the last two may go to closing: the caller hangs up, we give up, the router or the house ends it
 
 `handle` is the one way in. An event that has no row is told as `Strange` and ends the call safely: no call is stuck because of
@@ -40,7 +41,7 @@ def _stay(call: Call, event: on.Event, now: int) -> State:
     return call.state
 
 
-O, M, Q, R = State.OPENING, State.MENU, State.QUEUEING, State.RINGING  # noqa: E741
+O, M, Q, R, RR = State.OPENING, State.MENU, State.QUEUEING, State.RINGING, State.RACING  # noqa: E741
 B, T, C, E = State.BRIDGING, State.TALKING, State.CLOSING, State.ENDED
 
 
@@ -75,6 +76,28 @@ def _waiting(state: State) -> dict[type, Row]:
     }
 
 
+def _ringing(state: State, fewer: State) -> dict[type, Row]:
+    """While one or two seats ring: `state` itself, and what it is with one of them less."""
+    return {
+        **_live(state),
+        **_waiting(state),
+        on.SeatOpened: _row(ringing.on_opened, state),
+        on.SeatOpenFailed: _row(ringing.on_open_failed, Q, C),
+        on.SeatProgress: _row(ringing.on_progress, state),
+        on.SeatAnswered: _row(ringing.on_answered, B),
+        on.SeatFailed: _row(ringing.on_failed, fewer),
+        on.SeatGone: _row(ringing.on_seat_gone, fewer),
+        on.RingOver: _row(ringing.on_ring_over, fewer),
+        on.AwayRingOver: _row(ringing.on_away_ring_over, fewer),
+        on.CallerDigit: _row(ringing.on_digit, M, Q, state, C),
+        on.CallerGone: _row(ringing.on_gone, C),
+        on.Offered: _row(ringing.on_offered_again, fewer, R, RR),
+        on.Withdrawn: _row(ringing.on_withdrawn, fewer, state),
+        on.TurnedAway: _row(ringing.on_turned_away, M, Q, state, C),
+        **_ignore(state, on.CallerConfirmed, on.AnswerTaken, on.AnswerRefused, on.Refused),
+    }
+
+
 TABLE: dict[State, dict[type, Row]] = {
     O: {
         **_live(O),
@@ -87,7 +110,7 @@ TABLE: dict[State, dict[type, Row]] = {
         on.CallerDigit: _row(opening.on_digit, O),
         on.CallerGone: _row(opening.on_gone, C),
         on.Offered: _row(closing.on_offered, O),
-        **_ignore(O, on.Queued, on.Withdrawn, on.Refused),
+        **_ignore(O, on.Queued, on.Withdrawn, on.Refused, on.TurnedAway),
     },
     M: {
         **_live(M),
@@ -98,7 +121,7 @@ TABLE: dict[State, dict[type, Row]] = {
         on.PlayFailed: _row(menu.on_play_failed, M, Q, C),
         on.CallerGone: _row(menu.on_gone, C),
         on.Offered: _row(closing.on_offered, M),
-        **_ignore(M, on.CallerConfirmed, on.AnswerTaken, on.AnswerRefused, on.Queued, on.Withdrawn, on.Refused),
+        **_ignore(M, on.CallerConfirmed, on.AnswerTaken, on.AnswerRefused, on.Queued, on.Withdrawn, on.Refused, on.TurnedAway),
     },
     Q: {
         **_live(Q),
@@ -109,31 +132,18 @@ TABLE: dict[State, dict[type, Row]] = {
         on.CallerGone: _row(queueing.on_gone, C),
         on.Offered: _row(ringing.on_offered, Q, R),
         on.Refused: _row(queueing.on_refused, Q, C),
+        on.TurnedAway: _row(ringing.on_turned_away, M, Q, C),
         **_ignore(Q, on.CallerConfirmed, on.AnswerTaken, on.AnswerRefused, on.Withdrawn),
     },
-    R: {
-        **_live(R),
-        **_waiting(R),
-        on.SeatOpened: _row(ringing.on_opened, R),
-        on.SeatOpenFailed: _row(ringing.on_open_failed, Q, C),
-        on.SeatProgress: _row(ringing.on_progress, R),
-        on.SeatAnswered: _row(ringing.on_answered, B),
-        on.SeatFailed: _row(ringing.on_failed, Q),
-        on.SeatGone: _row(ringing.on_seat_gone, Q),
-        on.RingOver: _row(ringing.on_ring_over, Q),
-        on.CallerDigit: _row(ringing.on_digit, M, Q, R, C),
-        on.CallerGone: _row(ringing.on_gone, C),
-        on.Offered: _row(ringing.on_offered_again, Q, R),
-        on.Withdrawn: _row(ringing.on_withdrawn, Q, R),
-        **_ignore(R, on.CallerConfirmed, on.AnswerTaken, on.AnswerRefused, on.Refused),
-    },
+    R: _ringing(R, Q),
+    RR: _ringing(RR, R),
     B: {
         **_live(B),
         on.AnswerRefused: _row(ringing.on_answer_refused, B, Q, C),
         on.Paired: _row(ringing.on_paired, T),
         on.SeatGone: _row(ringing.on_seat_gone, Q),
         on.CallerGone: _row(ringing.on_gone, C),
-        **_ignore(B, on.Offered, on.Withdrawn),  # the agent has picked up: Settle will tell, and wins
+        **_ignore(B, on.Offered, on.Withdrawn, on.TurnedAway),  # the agent has picked up: Settle will tell, and wins
         **_ignore(B, on.CallerConfirmed, on.CallerDigit, on.SeatProgress, on.SeatAnswered, on.Queued, on.Refused),
         **_ignore(B, on.PlayStarted, on.PlayFailed, on.AnswerTaken),
     },
@@ -146,7 +156,7 @@ TABLE: dict[State, dict[type, Row]] = {
         on.Refused: _row(talking.on_refused, T),
         on.RecordFailed: _row(closing.on_record_failed, T),
         **_ignore(T, on.CallerConfirmed, on.CallerDigit, on.SeatProgress, on.SeatAnswered, on.AnswerTaken, on.AnswerRefused),
-        **_ignore(T, on.PlayStarted, on.PlayFailed, on.Queued),
+        **_ignore(T, on.PlayStarted, on.PlayFailed, on.Queued, on.TurnedAway),
     },
     C: {
         on.CallerGone: _row(closing.on_caller_gone, C, E),
@@ -164,7 +174,7 @@ TABLE: dict[State, dict[type, Row]] = {
         on.OfferTaken: _row(renegotiate.on_offer_taken, C),
         on.OfferRefused: _row(renegotiate.on_offer_refused, C),
         **_ignore(C, on.CallerOpened, on.CallerOpenFailed, on.CallerConfirmed, on.CallerDigit, on.AnswerTaken, on.AnswerRefused),
-        **_ignore(C, on.Queued, on.Withdrawn, on.Refused, on.Reanswered),
+        **_ignore(C, on.Queued, on.Withdrawn, on.Refused, on.Reanswered, on.TurnedAway),
     },
     E: {
         on.RecordingDone: _row(closing.on_recording_done, E),
@@ -173,6 +183,7 @@ TABLE: dict[State, dict[type, Row]] = {
         **_ignore(E, on.CallerOpened, on.CallerOpenFailed, on.AnswerTaken, on.AnswerRefused, on.OfferTaken, on.OfferRefused),
         **_ignore(E, on.CallerGone, on.CallerConfirmed, on.CallerDigit, on.Reoffered, on.Reanswered, on.PlayStarted),
         **_ignore(E, on.PlayFailed, on.AudioClosed, on.Queued, on.Withdrawn, on.Refused, on.Released, on.EndNow),
+        **_ignore(E, on.TurnedAway),
     },
 }
 
@@ -218,7 +229,7 @@ def _strange(call: Call, event: on.Event, now: int) -> None:
 
 def _past_leg(call: Call, leg: LegId) -> LegState | None:
     """The leg, if it is one that the call has let go, or never had."""
-    if leg == CALLER or (call.seat is not None and leg == call.seat.id):
+    if leg == CALLER or call.ring_of(leg) is not None:
         return None
     return call.legs.get(leg) or LegState(leg, Phase.GONE)
 

@@ -8,7 +8,7 @@ from media.call import commands as do
 from media.call import events as on
 from media.call import outcome
 from media.call.call import Call, State, Talk
-from media.call.closing import finish
+from media.call.closing import finish, tell_beaten
 from media.call.frames import Settle
 from media.call.leg import audio_port
 from media.call.queueing import rule
@@ -21,14 +21,14 @@ def to_be_recorded(call: Call) -> bool:
 
 def begin(call: Call, now: int) -> State:
     """They hear each other: settle the offer, record."""
-    assert call.offer is not None
-    assert call.seat is not None
-    call.talk = Talk(now)
+    ring = call.ring
+    call.talk = Talk(ring.offer.agent, now)
     call.disarm()
-    call.tell(Settle(call.id, call.next_version(), call.offer.offer, answered_ms=now))
+    call.tell(Settle(call.id, call.next_version(), ring.offer.offer, answered_ms=now))
+    tell_beaten(call)
     if to_be_recorded(call):
         call.talk.recording = call.id
-        call.talk.ports = (audio_port(call.caller.sdp), audio_port(call.seat.sdp))
+        call.talk.ports = (audio_port(call.caller.sdp), audio_port(ring.leg.sdp))
         call.out.append(do.Record(call.talk.recording))
     return State.TALKING
 
@@ -41,14 +41,13 @@ def on_caller_gone(call: Call, event: on.CallerGone, now: int) -> State:
 
 def on_seat_gone(call: Call, event: on.SeatGone, now: int) -> State:
     """The agent hung up, or vanished: a last word to the caller."""
-    assert call.seat is not None
-    call.seat.move("over")
+    call.ring.leg.move("over")
     return finish(call, now, outcome.agent_left(event.lost), call.sounds.closing(call.language))
 
 
 def on_offered(call: Call, event: on.Offered, now: int) -> State:
     """An agent for a caller who has one: the router is told what is so, and frees that agent."""
-    if call.offer is None or event.offer == call.offer.offer:
+    if event.offer == call.ring.offer.offer:
         return State.TALKING
     held = call.held()
     if held is not None:
@@ -58,7 +57,7 @@ def on_offered(call: Call, event: on.Offered, now: int) -> State:
 
 def on_withdrawn(call: Call, event: on.Withdrawn, now: int) -> State:
     """The offer was taken back as the agent picked up: they talk, and that is the truth."""
-    _contest(call, call.offer is not None and event.offer == call.offer.offer)
+    _contest(call, event.offer == call.ring.offer.offer)
     return State.TALKING
 
 

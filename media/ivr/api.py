@@ -1,12 +1,15 @@
 """What the call logic sees of the menu. `media/ivr/runner.py`: `Runner(flow, language).handle(event, now_ms) -> list[Command]`.
 
 The runner knows no socket and no clock. It is fed Start once, then events; it answers with commands, to be carried out in
-order. It ends with exactly one of EnterQueue, Goodbye. After EnterQueue it may be started again at a menu (`back` from a queue).
+order. It ends with exactly one of EnterQueue, Goodbye. After EnterQueue it may be started again at a menu (`back` from a queue),
+or be told that the queue turned the caller away.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+CLOSED, EMERGENCY, FULL, WAITED = WHY = ("closed", "emergency", "full", "waited")  # why a queue turns a caller away
 
 
 # ---- events -----------------------------------------------------------------------------------------------------
@@ -34,7 +37,14 @@ class TimedOut:
     """The timer of the last Wait ran out."""
 
 
-Event = Start | Digit | Played | TimedOut
+@dataclass(frozen=True, slots=True)
+class TurnedAway:
+    """After EnterQueue: the queue does not take the caller. `why`: one of WHY."""
+
+    why: str
+
+
+Event = Start | Digit | Played | TimedOut | TurnedAway
 
 
 # ---- commands ---------------------------------------------------------------------------------------------------

@@ -6,7 +6,9 @@ Every menu has three keys by itself: 0 an agent, 9 back, * once more. All mistak
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from media.ivr.api import CLOSED, EMERGENCY, FULL, WAITED
 
 AGENT, BACK, REPEAT = "0", "9", "*"
 ITEM_KEYS = "12345678#"
@@ -87,6 +89,12 @@ class Menu:
     then: Action
 
 
+def turned_away() -> Mapping[str, Say]:
+    """What callers hear whom a queue does not take, where the flow says nothing about it."""
+    closed, busy = Say(("closed",), end=True), Say(("busy",), end=True)
+    return {CLOSED: closed, EMERGENCY: closed, FULL: busy, WAITED: busy}
+
+
 @dataclass(frozen=True, slots=True)
 class Flow:
     """A whole menu."""
@@ -96,4 +104,5 @@ class Flow:
     languages: tuple[str, ...]  # the first one is the default
     menus: Mapping[str, Menu]
     prompts: Mapping[str, Mapping[str, Spoken]]  # name -> language
+    turned_away: Mapping[str, Say] = field(default_factory=turned_away)  # by api.WHY
     max_steps: int = 100  # key presses and time-outs of one walk: nobody stays in the menu for ever

@@ -89,6 +89,8 @@ def _spoken(flow: Flow) -> Iterator[tuple[str, str]]:
             yield from ((where, prompt) for prompt in action.prompts)
     for name, menu in flow.menus.items():
         yield from ((f"menu.{name}", prompt) for prompt in (*menu.prompts, *menu.again))
+    for why, say in flow.turned_away.items():
+        yield from ((f"turned_away.{why}", prompt) for prompt in say.prompts)
 
 
 def _prompts(flow: Flow) -> Iterator[str]:

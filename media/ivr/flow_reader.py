@@ -8,10 +8,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from media.ivr.flow import Action, Flow, FlowError, Item, Leave, Menu, Say, Spoken, ToMenu, ToQueue
+from media.ivr.api import WHY
+from media.ivr.flow import Action, Flow, FlowError, Item, Leave, Menu, Say, Spoken, ToMenu, ToQueue, turned_away
 from media.ivr.flow_checks import problems
 
-TOP = ("version", "start", "languages", "agent", "max_steps", "prompts", "menu")
+TOP = ("version", "start", "languages", "agent", "max_steps", "prompts", "menu", "turned_away")
 MENU = ("prompts", "again", "agent", "wait_s", "tries", "then", "items")
 TARGETS = ("menu", "queue", "say", "goodbye")
 ITEM = ("key", "id", "language", "priority", "then", *TARGETS)
@@ -59,6 +60,7 @@ class Reader:
             languages=languages,
             menus={name: self._menu(name, menus, agent) for name in menus},
             prompts={name: self._prompt(name, prompts, languages) for name in prompts},
+            turned_away=self._turned_away(self._table(data, "turned_away", "top level")),
             max_steps=self._number(data, "max_steps", "top level", 100),
         )
 
@@ -107,6 +109,15 @@ class Reader:
         if then not in ("back", "end"):
             self.found.append(f'{where}.then: "{then}" is unknown; write "back" or "end"')
         return then == "end"
+
+    def _turned_away(self, data: dict[str, Any]) -> Mapping[str, Say]:
+        self._known(data, WHY, "turned_away")
+        found = dict(turned_away())
+        for why in (one for one in WHY if one in data):
+            where, said = f"turned_away.{why}", self._table(data, why, "turned_away")
+            self._known(said, ("say", "then"), where)
+            found[why] = Say(self._names(said, "say", where, found[why].prompts), self._end(said, where))
+        return found
 
     def _then(self, text: str, where: str) -> Action:
         """What follows the last try: "agent" (ToQueue without a queue: the menu's), "goodbye", "menu:NAME"."""

@@ -20,6 +20,7 @@ INDEX = "index.json"
 VERSION = 1
 MUSIC, RING_BACK = "hold_music", "ring_back"
 LAST_POSITION = 99
+LAST_MINUTE = 15
 
 
 class NotPublished(Exception):
@@ -60,6 +61,13 @@ def position(place: int) -> str:
     if place <= 1:
         return "position_first"
     return f"position_{place}" if place <= LAST_POSITION else "position_many"
+
+
+def expected(minutes: int) -> str:
+    """Name of the prompt that tells a caller the expected wait, 1 for up to a minute."""
+    if minutes <= 1:
+        return "expected_first"
+    return f"expected_{minutes}" if minutes <= LAST_MINUTE else "expected_many"
 
 
 @dataclass(frozen=True, slots=True)

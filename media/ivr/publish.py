@@ -41,16 +41,18 @@ def speeches(flow: Flow) -> Iterator[tuple[str, str, Speech]]:
     """(prompt, language, words) of everything that is spoken, places in the line included."""
     for name, texts in flow.prompts.items():
         for language, spoken in texts.items():
-            if name == "position":
-                yield from _positions(language, spoken)
+            if name in ("position", "expected"):
+                yield from _numbered(name, language, spoken)
             else:
                 yield name, language, Speech(spoken.text, spoken.voice)
 
 
-def _positions(language: str, spoken: Spoken) -> Iterator[tuple[str, str, Speech]]:
-    for place in range(2, prompts.LAST_POSITION + 1):
-        text = spoken.text.replace("{n}", str(place)).replace("{ahead}", str(place - 1))
-        yield prompts.position(place), language, Speech(text, spoken.voice)
+def _numbered(name: str, language: str, spoken: Spoken) -> Iterator[tuple[str, str, Speech]]:
+    """One prompt for each place in the line, or for each minute of the wait."""
+    last, named = (prompts.LAST_POSITION, prompts.position) if name == "position" else (prompts.LAST_MINUTE, prompts.expected)
+    for n in range(2, last + 1):
+        text = spoken.text.replace("{n}", str(n)).replace("{ahead}", str(n - 1)).replace("{minutes}", str(n))
+        yield named(n), language, Speech(text, spoken.voice)
 
 
 def publish(flow_file: Path, folder: Path, queues: list[str], progress: Progress) -> Result:

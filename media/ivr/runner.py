@@ -5,7 +5,7 @@
     waiting  for a key, the timer runs
     saying   an announcement plays; a key counts for the menu it came from
     parting  the goodbye plays
-    done     EnterQueue or Goodbye was given; Start begins anew
+    done     EnterQueue or Goodbye was given; Start begins anew, TurnedAway says what the flow has for it
 
 What is not in TABLE is OutOfTurn. A walk ends: each key and each time-out is a step, and after `Flow.max_steps` of them it is
 goodbye; silence ends by the menus' tries (flow_checks sees to it that they do not go round).
@@ -31,6 +31,7 @@ from media.ivr.api import (
     Start,
     StopPlay,
     TimedOut,
+    TurnedAway,
     Wait,
 )
 from media.ivr.flow import AGENT, BACK, GOODBYE, NOTHING, REPEAT, WRONG, Action, Flow, Menu, Say, ToMenu, ToQueue
@@ -87,6 +88,11 @@ class Runner:
             self._path = [self.flow.start]
         self._tries = self._steps = 0
         return self._tell(self._here.again if menu else self._here.prompts)
+
+    def _turned_away(self, event: Event) -> list[Command]:
+        """Said, then as the flow wants it: goodbye, or the menu that the caller chose the queue in."""
+        self._tries = 0
+        return self._act(self.flow.turned_away[event.why if isinstance(event, TurnedAway) else ""])
 
     def _told(self, _: Event) -> list[Command]:
         self.state = State.WAITING
@@ -200,6 +206,7 @@ TABLE: Mapping[tuple[State, type], Step] = MappingProxyType(
         (State.PARTING, Played): Runner._parted,
         (State.PARTING, TimedOut): Runner._ignored,
         (State.DONE, Start): Runner._start,
+        (State.DONE, TurnedAway): Runner._turned_away,
         (State.DONE, Digit): Runner._ignored,
         (State.DONE, Played): Runner._ignored,
         (State.DONE, TimedOut): Runner._ignored,

@@ -22,6 +22,7 @@ def _profile(profile: Profile) -> pb.CallProfile:
         language=profile.language,
         menu_path=profile.menu_path,
         arrived_ms=profile.arrived_ms,
+        vip=profile.vip,
     )
 
 
@@ -94,16 +95,18 @@ def from_router(frame: pb.RouterFrame, ahead_ms: int, sent: Callable[[int], Fram
     """
     what = frame.WhichOneof("body")
     if what == "queued":
-        return frame.queued.call, on.Queued(frame.queued.position)
+        return frame.queued.call, on.Queued(frame.queued.position, frame.queued.expected_ms)
     if what == "offer":
         offer = frame.offer
-        return offer.call, on.Offered(offer.offer, offer.agent, offer.seat, offer.expires_ms - ahead_ms)
+        return offer.call, on.Offered(offer.offer, offer.agent, offer.seat, offer.expires_ms - ahead_ms, offer.centre, offer.uri)
     if what == "withdraw":
         return frame.withdraw.call, on.Withdrawn(frame.withdraw.offer, frame.withdraw.reason)
     if what == "refused":
         refused = sent(frame.refused.seq)
         kind = type(refused).__name__.lower() if refused else ""
         return frame.refused.call, on.Refused(kind, frame.refused.reason, frame.refused.detail)
+    if what == "turned_away":
+        return frame.turned_away.call, on.TurnedAway(frame.turned_away.queue, frame.turned_away.reason)
     if what == "release":
         return frame.release.call, on.Released(frame.release.reason)
     return None

@@ -9,6 +9,7 @@ from tierline.common.v1.common_pb2 import Reason
 from media.call import commands as do
 from media.call import events as on
 from media.call.call import State
+from media.call.frames import Settle
 from media.call.leg import Phase
 from media.record.api import Filed, NotFiled
 from media.ua import api as ua
@@ -19,7 +20,9 @@ LEGS = st.sampled_from([LegId("b1"), LegId("b2"), LegId("b3")])
 ANY_LEG = st.sampled_from([LegId("a"), LegId("b1"), LegId("b2")])
 REASONS = st.sampled_from([Reason.REASON_EXPIRED, Reason.REASON_AGENT_GONE, Reason.REASON_UNKNOWN_QUEUE])
 SDPS = st.sampled_from([SDP, b""])
-OFFERS = st.sampled_from(["o1", "o2", "o3"])
+OFFERS = st.sampled_from(["o1", "o2", "o3", "c1.p1", "c1.p2"])
+QUEUES = st.sampled_from(["general", "bills"])
+AWAY = st.sampled_from([Reason.REASON_CLOSED, Reason.REASON_QUEUE_FULL, Reason.REASON_WAITED_TOO_LONG])
 FILED = st.sampled_from([Filed(CallId("c1"), "p", "s", 1, 1), NotFiled(CallId("c1"), "REASON_DISK_FULL", "full")])
 EVENTS = st.one_of(
     st.builds(on.CallerConfirmed, SDPS),
@@ -46,13 +49,23 @@ EVENTS = st.one_of(
     st.builds(on.AudioClosed),
     st.builds(on.Queued, st.integers(1, 5)),
     st.builds(on.Offered, OFFERS, st.just("alice"), st.just("8001"), st.just(1_760_000_020_000)),
+    st.builds(
+        on.Offered,
+        st.sampled_from(["c1.p1", "c1.p2"]),
+        st.just("bob"),
+        st.just("8009"),
+        st.just(1_760_000_020_000),
+        st.just("hunan"),
+        st.just("sip:8009@hunan.tierline;placement=c1.p1"),
+    ),
+    st.builds(on.TurnedAway, QUEUES, AWAY),
     st.builds(on.Withdrawn, OFFERS, REASONS),
     st.builds(on.Refused, st.sampled_from(["enqueue", "assert", "settle", "cancel", "end"]), REASONS),
     st.builds(on.Released, REASONS),
     st.builds(on.EndNow, REASONS),
     st.builds(on.RecordingDone, FILED),
 )
-STARTS = st.sampled_from(["menu", "queueing", "ringing", "bridging", "talking"])
+STARTS = st.sampled_from(["menu", "queueing", "ringing", "racing", "bridging", "talking"])
 
 
 def _check_end(world: World) -> None:
@@ -69,6 +82,13 @@ def _check_end(world: World) -> None:
     assert len(jobs) <= 1
     finals = [c for c in world.sip() if isinstance(c, ua.Answer | ua.Reject) and c.leg.leg == "a"]
     assert len(finals) <= 1
+    assert not call.beaten
+    answered = [frame.offer for frame in world.frames() if isinstance(frame, Settle) and not frame.failed]
+    assert len(answered) <= 1
+    opened = {
+        c.leg for c in world.done if isinstance(c, do.OpenSeat)
+    }  # each seat that was dialled was hung up, or had its own end told
+    assert {leg.id for leg in call.legs.values()} == opened | {LegId("a")}
 
 
 @settings(max_examples=400, deadline=None)

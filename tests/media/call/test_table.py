@@ -13,7 +13,18 @@ from media.call.outcome import seat_failure
 from media.call.table import TABLE
 
 # Timers and rtpengine's answers come only where they were asked for; these may come at any time in a call that lives.
-ANY_TIME = [on.CallerGone, on.CallerDigit, on.Offered, on.Withdrawn, on.Refused, on.Released, on.EndNow, on.Queued, on.Reoffered]
+ANY_TIME = [
+    on.CallerGone,
+    on.CallerDigit,
+    on.Offered,
+    on.TurnedAway,
+    on.Withdrawn,
+    on.Refused,
+    on.Released,
+    on.EndNow,
+    on.Queued,
+    on.Reoffered,
+]
 
 
 def _reached(start: State) -> set[State]:

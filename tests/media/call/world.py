@@ -24,10 +24,11 @@ SEAT_SDP = b"v=0\r\nm=audio 31002 RTP/AVP 8\r\n"
 
 
 class Menu:
-    """A menu of one level: 0 and 1 are queues, # says goodbye, two silent times end it."""
+    """A menu of one level: 0 and 1 are queues, # says goodbye, two silent times end it. Only a full line leads back to it."""
 
     def __init__(self, called: str = "") -> None:
         self.tries = 0
+        self.parting = False
         self.language = "zh"
         self.menu = "main"
 
@@ -36,7 +37,10 @@ class Menu:
             case ivr.Start():
                 return [ivr.Play(("welcome", "choose"))]
             case ivr.Played():
-                return [ivr.Wait(5000)]
+                return [ivr.Goodbye()] if self.parting else [ivr.Wait(5000)]
+            case ivr.TurnedAway(why):
+                self.parting = why != ivr.FULL
+                return [ivr.Play((why,))]
             case ivr.Digit("0" | "1" as digit):
                 chosen = ivr.Chosen("main", "agent" if digit == "0" else "bills", "zh")
                 return [ivr.StopPlay(), chosen, ivr.EnterQueue("general" if digit == "0" else "bills")]
@@ -62,6 +66,9 @@ class Sounds:
 
     def position(self, position: int, language: str) -> tuple[Path, ...]:
         return (Path("you_are.au"), Path(f"{position}.au"))
+
+    def expected(self, minutes: int, language: str) -> tuple[Path, ...]:
+        return (Path(f"wait_{minutes}.au"),)
 
     def unavailable(self, language: str) -> tuple[Path, ...]:
         return (Path("unavailable.au"),)
@@ -89,8 +96,9 @@ def house(sounds: Sounds | None = None, record: bool = True) -> House:
 class World:
     """One call and everything it asked for. `feed` gives it an event, `later` lets time pass."""
 
-    def __init__(self, sdp: bytes = SDP, sounds: Sounds | None = None, record: bool = True) -> None:
+    def __init__(self, sdp: bytes = SDP, sounds: Sounds | None = None, record: bool = True, vip: str = "") -> None:
         headers = {"x-tierline-trunk": "t1", "x-tierline-home": "CN;%E5%B9%BF%E4%B8%9C;;", "x-tierline-routed": "router"}
+        headers["x-tierline-vip"] = vip
         self.now = T0
         self.invited = on.Invited("4001234", "13812345678", sdp, headers)
         self.call: Call = new_call(CallId("c1"), house(sounds, record), self.invited, self.now)
@@ -137,6 +145,15 @@ class World:
     def offer(self, name: str = "o1", ring_ms: int = 20_000) -> on.Offered:
         """An agent."""
         return on.Offered(name, "alice", "8001", self.now + ring_ms)
+
+    def away(self, name: str = "c1.p1", ring_ms: int = 20_000) -> on.Offered:
+        """An agent of another centre."""
+        return on.Offered(name, "bob", "8009", self.now + ring_ms, "hunan", f"sip:8009@hunan.tierline;placement={name}")
+
+    def racing(self) -> World:
+        """A seat of ours (b1) and one of another centre (b2) ring."""
+        b2 = LegId("b2")
+        return self.ringing().feed(self.away(), on.SeatOpened(b2, SEAT_SDP), on.SeatProgress(b2, 180))
 
     def ringing(self) -> World:
         """Up to the seat's 180."""

@@ -11,7 +11,7 @@ import pytest
 
 from media.ivr import music, prompts, voice
 from media.ivr.flow import FlowError
-from media.ivr.prompts import NotPublished, position, read
+from media.ivr.prompts import NotPublished, expected, position, read
 from media.ivr.publish import publish
 from media.ivr.voice import Speech, VoiceError
 from ops import cli
@@ -64,7 +64,8 @@ def test_the_command_publishes_the_service_menu(tmp_path: Path, capsys: pytest.C
     assert cli.main(["publish", "--config", str(config)]) == 0
     assert ": 0 prompts made" in capsys.readouterr().out.splitlines()[-1]
     published = read(tmp_path / "var" / "prompts", QUEUES)
-    for name in [*published.flow.prompts.keys() - {"position"}, *(position(place) for place in range(1, 150))]:
+    named = [*(position(place) for place in range(1, 150)), *(expected(minutes) for minutes in range(1, 30))]
+    for name in [*published.flow.prompts.keys() - {"position", "expected"}, *named]:
         for language in published.flow.languages:
             assert published.prompts.path(name, language).stat().st_size > 4000
             assert published.prompts.ms(name, language) > 500

@@ -23,6 +23,7 @@ from media.ivr.api import (
     Start,
     StopPlay,
     TimedOut,
+    TurnedAway,
     Wait,
 )
 from media.ivr.flow import KEYS
@@ -131,11 +132,31 @@ def test_back_from_the_queue() -> None:
     assert fresh.handle(Digit("9"), 0)[-1] == Play(("main", "other_language"))
 
 
+def test_a_full_line_leads_back_to_the_menu() -> None:
+    """What the flow has for a full line is said, then the menu that the caller chose the queue in goes on; 0 asks once more."""
+    runner, _ = walk(*keys("31"))
+    assert runner.handle(TurnedAway("full"), 0) == [Play(("line_full",))]
+    assert runner.handle(Played(), 0) == [Play(("complaint",))]
+    assert runner.handle(Digit("0"), 0)[-1] == EnterQueue("complaints")
+
+
+def test_a_closed_queue_says_goodbye() -> None:
+    """Outside of opening hours that is said, then goodbye; a key meanwhile still chooses."""
+    runner, _ = walk(*keys("0"))
+    assert runner.handle(TurnedAway("closed"), 0) == [Play(("closed",))]
+    assert runner.handle(Played(), 0) == [Play(("goodbye",))]
+    assert runner.handle(Played(), 0) == [Goodbye()]
+    runner, _ = walk(*keys("0"))
+    runner.handle(TurnedAway("emergency"), 0)
+    assert runner.handle(Digit("2"), 0)[-1] == Play(("bill",))
+
+
 def test_every_state_and_event_is_decided() -> None:
     """The table holds every pair but those that are out of turn, and those raise without changing anything."""
-    out = {(State.IDLE, event) for event in (Digit, Played, TimedOut)} | {(State.PARTING, Start)}
+    out: set[tuple[State, type]] = {(State.IDLE, event) for event in (Digit, Played, TimedOut)} | {(State.PARTING, Start)}
     out |= {(state, Start) for state in (State.TELLING, State.WAITING, State.SAYING)}
-    assert set(TABLE) | out == set(itertools.product(State, (Start, Digit, Played, TimedOut)))
+    out |= {(state, TurnedAway) for state in State if state is not State.DONE}
+    assert set(TABLE) | out == set(itertools.product(State, (Start, Digit, Played, TimedOut, TurnedAway)))
     assert not set(TABLE) & out
     runner = Runner(FLOW)
     with pytest.raises(OutOfTurn):

@@ -7,7 +7,8 @@ enter (how calls come), verbs_* (what is asked from outside). All share one step
 
 from __future__ import annotations
 
-from collections import deque
+from bisect import bisect_left, insort
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,10 +36,6 @@ class Agent:
     idle: int = 0
     until: int = 0
     ver: int = 0
-    took: int = 0  # calls answered in this login
-    idles: int = 0  # idle periods of this login that ended with a call,
-    idled: int = 0  # and their sum, ms
-    busy: int = 0  # since when the call at hand takes the agent; 0: none does
     lined: bool = False
 
 
@@ -62,13 +59,6 @@ class Call:
     sess: int = 0
     expires: int = 0
     profile: bytes = b""
-    line: str = ""  # where it waits, besides the line of its queue: a class line or own:<agent>
-    rung: int = 0  # stage of the ladder, OWN while it waits for its own agent
-    own: str = ""  # the agent it is meant for, while it is
-    city: str = ""
-    customer: str = ""
-    vip: int = 0
-    away: str = ""  # why its queue turned it away
     gone_at: int = 0  # forgotten then; 0 while it lives
 
 
@@ -86,6 +76,46 @@ class Node:
     seen: int = 0
     lost: bool = False
     holder: str = ""
+
+
+class Line:
+    """Members in the order of (score, id): a sorted set as Redis has it."""
+
+    def __init__(self) -> None:
+        self._order: list[tuple[int, str]] = []
+        self._score: dict[str, int] = {}
+
+    def add(self, member: str, score: int) -> None:
+        """In, or to another place."""
+        self.remove(member)
+        self._score[member] = score
+        insort(self._order, (score, member))
+
+    def remove(self, member: str) -> bool:
+        """Out; whether it was in."""
+        score = self._score.pop(member, None)
+        if score is not None:
+            del self._order[bisect_left(self._order, (score, member))]
+        return score is not None
+
+    def first(self) -> tuple[int, str] | None:
+        """Score and id at the head."""
+        return self._order[0] if self._order else None
+
+    def rank(self, member: str) -> int | None:
+        """From 0."""
+        score = self._score.get(member)
+        return None if score is None else bisect_left(self._order, (score, member))
+
+    def upto(self, score: int) -> list[str]:
+        """All with at most this score, in order."""
+        return [member for at, member in self._order if at <= score]
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def __iter__(self) -> Iterator[tuple[int, str]]:
+        return iter(self._order)
 
 
 @dataclass

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from ops.centre import CentreConfig
-from ops.config_checks import RULES, Finding, cross
+from ops.config_checks import RULES, cross
 from ops.config_lines import Keys, line_of, lines_of
+from ops.rule_checks import Finding
 
 T = TypeVar("T")
 RESOLVED = ("path", "state")  # in the JSON only: never written by hand

@@ -86,7 +86,7 @@ def warnings(
     old: RuleBook, new: RuleBook, waiting: Mapping[str, int] | None = None, at_work: Set[str] = frozenset()
 ) -> tuple[Warning, ...]:
     """`waiting`: calls in line by queue; `at_work`: agents logged in. Both as they are now."""
-    return tuple((*_unserved(old, new), *_removed(old, new, waiting or {}), *_gone(old, new, at_work)))
+    return (*_unserved(old, new), *_removed(old, new, waiting or {}), *_gone(old, new, at_work))
 
 
 def served_by(queue: Queue, agents: tuple[Agent, ...]) -> list[str]:

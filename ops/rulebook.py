@@ -22,6 +22,7 @@ from ops.config_lines import lines_of
 from ops.rule_checks import Finding, rule_tables
 
 NAME = Path("rules")  # stands in messages about a book that came in no file
+_NOWHERE = Source(NAME)
 HEAD = ("version", "who", "why", "at_ms")
 LONGEST = 3_000_000  # characters of a document: gRPC takes 4 MB, 20,000 agents need half
 _BARE = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
@@ -138,17 +139,17 @@ def from_json(text: str) -> RuleBook:
     """Raises ConfigError."""
     if len(text) > LONGEST:
         raise ConfigError((f"{NAME}: has {len(text)} characters; at most {LONGEST} are taken",))
-    return from_data(configuration.parse(text, NAME.with_suffix(".json")), Source(NAME))
+    return from_data(configuration.parse(text, NAME.with_suffix(".json")), _NOWHERE)
 
 
-def from_data(data: Any, source: Source = Source(NAME)) -> RuleBook:
+def from_data(data: Any, source: Source = _NOWHERE) -> RuleBook:
     """All of it or nothing. Raises ConfigError with every mistake: line, path of the field, what to write."""
     return configuration.tables(RuleBook, data, source, _cross)
 
 
 def kept(text: str) -> RuleBook:
     """A book that was checked when it was taken: only its shape is looked at, whatever newer checks say. Raises ConfigError."""
-    return configuration.tables(RuleBook, configuration.parse(text, NAME.with_suffix(".json")), Source(NAME))
+    return configuration.tables(RuleBook, configuration.parse(text, NAME.with_suffix(".json")), _NOWHERE)
 
 
 def read(path: Path) -> RuleBook:

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import grpc
+from tierline.admin.v1 import admin_pb2_grpc
 from tierline.agents.v1 import agents_pb2_grpc
 from tierline.routing.v1 import routing_pb2_grpc
 
@@ -22,11 +23,13 @@ from ops.clock import Clock, SystemClock
 from router import gauges
 from router.core.errors import StoreAway
 from router.dispatch import Dispatch
+from router.keeper import Keeper
 from router.metrics import TIMEOUTS
+from router.rpc.admin import AdminService
 from router.rpc.agents import AgentsService
 from router.rpc.routing import RoutingService
 from router.rpc.session import Desk
-from router.rules import rules_of, times_of
+from router.rules import times_of
 from router.store.base import Store
 from router.store.redis import Place, RedisStore
 
@@ -49,6 +52,7 @@ class Router:
     """A running router; `port` is the one it listens on."""
 
     config: CentreConfig
+    keeper: Keeper
     store: Store
     dispatch: Dispatch
     desk: Desk
@@ -75,22 +79,25 @@ async def start(config: CentreConfig, store: Store, clock: Clock, name: str, add
     """A router on `address` (host:port, port 0 takes a free one). Raises OSError if the port is taken."""
     holder = f"{name}-{clock.now_ms():x}-{os.getpid()}"
     dispatch = Dispatch(holder, store.publish)
-    desk = Desk(store, dispatch, clock, config.centre.tenant, name, asyncio.Event())
-    await store.start(rules_of(config), dispatch.send, dispatch.drop_all)
+    keeper = Keeper(config)
+    desk = Desk(store, dispatch, clock, config.centre.tenant, name, asyncio.Event(), keeper.closed)
+    await store.start(keeper.rules, dispatch.send, dispatch.drop_all, keeper.newer)
     await store.subscribe(holder, dispatch.receive)
     server = grpc.aio.server(options=OPTIONS)
     trunks = tuple(t.name for t in config.trunk)
     routing_pb2_grpc.add_RoutingServicer_to_server(
         RoutingService(desk, trunks, config.centre.numbers, config.centre.country), server
     )
-    agents_pb2_grpc.add_AgentsServicer_to_server(AgentsService(desk, tuple(r.id for r in config.not_ready)), server)
+    agents_pb2_grpc.add_AgentsServicer_to_server(AgentsService(desk, keeper), server)
+    admin_pb2_grpc.add_AdminServicer_to_server(AdminService(desk, keeper), server)
     port = _listen(server, address)
     await server.start()
     tasks = [
         asyncio.create_task(_again(TICK_S, lambda: serve_timers(store, dispatch, clock)), name="timers"),
+        asyncio.create_task(_again(TICK_S, lambda: follow(store)), name="rules"),
         asyncio.create_task(_again(gauges.EVERY_S, lambda: gauges.update(store, clock)), name="gauges"),
     ]
-    return Router(config, store, dispatch, desk, server, port, tasks)
+    return Router(config, keeper, store, dispatch, desk, server, port, tasks)
 
 
 def _listen(server: grpc.aio.Server, address: str) -> int:
@@ -109,6 +116,11 @@ async def serve_timers(store: Store, dispatch: Dispatch, clock: Clock) -> None:
         for kind, count in (("offer", expired.offers), ("after_call", expired.after_calls), ("node", expired.nodes)):
             TIMEOUTS.labels(kind).inc(count)
         more = expired.more
+
+
+async def follow(store: Store) -> None:
+    """Take over the version of the rules that another router has brought into force."""
+    await store.in_force()
 
 
 async def _again(every_s: float, work: Callable[[], Awaitable[None]]) -> None:

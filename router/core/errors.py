@@ -59,6 +59,12 @@ class OldEpoch(RouterError):
     code = "EPOCH"
 
 
+class NewerRules(RouterError):
+    """A newer version of the rules is in force, or another book of the same version."""
+
+    code = "RULES"
+
+
 class StoreAway(RouterError):
     """The store does not answer. Whether a verb under way was done is unknown; all verbs may be repeated."""
 

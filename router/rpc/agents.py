@@ -11,6 +11,7 @@ from tierline.agents.v1 import agents_pb2_grpc as rpc
 from router import frames
 from router.core.errors import BadInput
 from router.core.events import AgentSeen, Effect
+from router.keeper import Keeper
 from router.rpc import validate
 from router.rpc.errors import Context, answer
 from router.rpc.session import Desk
@@ -19,11 +20,11 @@ Verb = Callable[[str, int], Awaitable[list[Effect]]]
 
 
 class AgentsService(rpc.AgentsServicer):
-    """`reasons`: keys of the configured reasons for being not ready; () takes any."""
+    """`keeper` knows the reasons for being not ready that the rules have; none: any is taken."""
 
-    def __init__(self, desk: Desk, reasons: tuple[str, ...]) -> None:
+    def __init__(self, desk: Desk, keeper: Keeper) -> None:
         self.desk = desk
-        self.reasons = reasons
+        self.keeper = keeper
 
     async def _do(self, tenant: str, agent: str, verb: Verb) -> pb.AgentView:
         validate.tenant(tenant, self.desk.tenant)
@@ -55,8 +56,9 @@ class AgentsService(rpc.AgentsServicer):
         def verb(agent: str, now: int) -> Awaitable[list[Effect]]:
             if request.reason:
                 validate.name("reason", request.reason)
-            if request.reason and self.reasons and request.reason not in self.reasons:
-                raise BadInput("reason", f"want one of {', '.join(self.reasons)}")
+            reasons = self.keeper.reasons
+            if request.reason and reasons and request.reason not in reasons:
+                raise BadInput("reason", f"want one of {', '.join(reasons)}")
             return self.desk.store.not_ready(agent, request.reason, now)
 
         return await answer(context, self._do(request.tenant, request.agent, verb))

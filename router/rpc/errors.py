@@ -20,6 +20,7 @@ _CODES: tuple[tuple[type[errors.RouterError], grpc.StatusCode], ...] = (
     (errors.NotAllowed, grpc.StatusCode.FAILED_PRECONDITION),
     (errors.OldEpoch, grpc.StatusCode.FAILED_PRECONDITION),
     (errors.OfferClosed, grpc.StatusCode.FAILED_PRECONDITION),
+    (errors.NewerRules, grpc.StatusCode.FAILED_PRECONDITION),
     (errors.UnknownAgent, grpc.StatusCode.NOT_FOUND),
     (errors.UnknownQueue, grpc.StatusCode.NOT_FOUND),
     (errors.UnknownCall, grpc.StatusCode.NOT_FOUND),

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import grpc
@@ -21,7 +21,7 @@ from ops.clock import Clock
 from router import frames
 from router.core.commands import From
 from router.core.errors import BadInput, RouterError, StoreAway
-from router.core.events import Effect
+from router.core.events import Effect, ToNode, TurnedAway
 from router.metrics import REFUSED
 from router.rpc import validate
 from router.rpc.errors import Context
@@ -57,6 +57,7 @@ class Desk:
     tenant: str
     router: str
     stop: asyncio.Event
+    closed: Callable[[str, str, str, int], tuple[str, str]] = lambda *_: ("", "")  # Keeper.closed
 
 
 @dataclass(slots=True)
@@ -215,7 +216,20 @@ Ask = Callable[[Session, pb.MediaFrame, int], Awaitable[list[Effect]]]
 
 
 def _enqueue(s: Session, f: pb.MediaFrame, now: int) -> Awaitable[list[Effect]]:
-    return s.desk.store.enqueue(s.by, frames.enqueue(validate.enqueue(f.enqueue)), now)
+    what = frames.enqueue(validate.enqueue(f.enqueue))
+    profile = f.enqueue.profile
+    reason, text = s.desk.closed(what.queue, profile.called, profile.home.city, now)
+    if not reason:
+        return s.desk.store.enqueue(s.by, what, now)
+    return _told(s.desk.store.enqueue(s.by, replace(what, closed=reason), now), text)
+
+
+async def _told(work: Awaitable[list[Effect]], text: str) -> list[Effect]:
+    """What a caller who is turned away may be told of an emergency closing."""
+    return [
+        replace(e, frame=replace(e.frame, closed=text)) if isinstance(e, ToNode) and isinstance(e.frame, TurnedAway) else e
+        for e in await work
+    ]
 
 
 def _assert(s: Session, f: pb.MediaFrame, now: int) -> Awaitable[list[Effect]]:

@@ -54,6 +54,7 @@ class TurnedAway:
     call: str
     queue: str
     reason: str
+    closed: str = ""  # text of an emergency closing
 
 
 Frame = Queued | Offer | Withdraw | Release | TurnedAway

@@ -22,6 +22,7 @@ from tests.kit.wait import until_async
 BARESIP = """
 poll_method epoll
 sip_listen 127.0.0.1:{port}
+net_interface 127.0.0.1
 audio_player aufile,{folder}/heard.wav
 audio_source aufile,{voice}
 audio_alert aufile,/dev/null

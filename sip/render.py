@@ -14,7 +14,7 @@ from ops.centre import CentreConfig
 from sip.kemi.settings import ENV, Settings
 
 HERE = Path(__file__).parent
-TRUNK, MEDIA = 1, 2  # groups of the address list (sip/kemi/admit.py: Side)
+TRUNK, MEDIA, CENTRE = 1, 2, 3  # groups of the address list (sip/kemi/admit.py: Side)
 NODES = 1  # the dispatcher's set (sip/kemi/route.py)
 
 
@@ -51,15 +51,21 @@ def settings_of(config: CentreConfig) -> Settings:
         max_bytes=edge.max_message_bytes,
         wrong_passwords=edge.wrong_passwords,
         origins=edge.origins,
+        centres={peer.realm: peer.edge for peer in config.peer if peer.realm and peer.edge},
     )
 
 
 def address_list(config: CentreConfig) -> str:
-    """The permissions module's file: trunks by address or network, media nodes by address and port, each with its name."""
+    """The permissions module's file: trunks by address or network, media nodes and edges of other centres by address and port, each
+    with its name."""
     lines = [_trunk_line(address, trunk.name) for trunk in config.trunk for address in trunk.addresses]
     for name, uri in config.media_uris.items():
         host, port = host_port(uri)
         lines.append(f"{MEDIA} {host} 32 {port} {name}")
+    for peer in config.peer:
+        if peer.edge:
+            host, port = host_port(f"sip:{peer.edge}")
+            lines.append(f"{CENTRE} {host} 32 {port} {peer.name}")
     return "".join(f"{line}\n" for line in lines)
 
 

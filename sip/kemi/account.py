@@ -20,6 +20,7 @@ ROUTED = "routed_total"
 LOST = "unwritten_total"
 RESOLVED = "owner_lookups_total"
 REGISTERS = "registers_total"
+PLACED = "placements_total"
 
 
 class Entry(NamedTuple):
@@ -29,6 +30,7 @@ class Entry(NamedTuple):
     trunk: str
     called: str
     calling: str
+    leg: str = ""  # what its lines are named after when it is not the call's first INVITE
 
 
 def count(name: str, label: str) -> None:
@@ -60,19 +62,19 @@ class Accounts:
         """An INVITE without To tag came in."""
         body = {"edge": self._settings.edge, "trunk": entry.trunk, "calling": entry.calling, "called": entry.called}
         body |= {"source_address": KSR.kx.get_srcip(), "sip_call_id": text("$ci")}
-        self._write(entry.call, "edge_invite", "invite", body)
+        self._write(entry.call, "edge_invite", f"{entry.leg or entry.call}:e:invite", body)
         count(ENTERED, entry.trunk or "unknown")
 
-    def ended(self, call: str, status: int, reason: str, routed_by: str) -> None:
+    def ended(self, call: str, status: int, reason: str, routed_by: str, leg: str = "") -> None:
         """Its transaction got its final answer. A repeat writes the same id again, which is harmless."""
         body = {"edge": self._settings.edge, "sip_status": status, "sip_reason": reason, "routed_by": routed_by}
-        self._write(call, "edge_outcome", "outcome", body)
+        self._write(call, "edge_outcome", f"{leg or call}:e:outcome", body)
         count(ENDED, f"{status // 100}xx")
 
-    def _write(self, call: str, kind: str, what: str, body: dict[str, str | int]) -> None:
+    def _write(self, call: str, kind: str, name: str, body: dict[str, str | int]) -> None:
         body = {key: value for key, value in body.items() if value not in ("", 0)}
         source = f"edge:{self._settings.edge}"
-        fact = Fact(f"{call}:e:{what}", self._clock.now_ms(), self._settings.tenant, source, kind, body, call)
+        fact = Fact(name, self._clock.now_ms(), self._settings.tenant, source, kind, body, call)
         try:
             self._journal.write(fact)
         except OSError as error:

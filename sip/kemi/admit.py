@@ -28,6 +28,7 @@ class Side(IntEnum):
     OTHER = 0
     TRUNK = 1
     MEDIA = 2
+    CENTRE = 3  # the edge of another centre
 
 
 class Peer(NamedTuple):
@@ -66,10 +67,10 @@ class Gate:
         self._hosts = frozenset(uri.removeprefix("sip:").rpartition(":")[0] for uri in settings.nodes.values())
 
     def sender(self) -> Peer:
-        """The sender by its source address; media nodes by address and port."""
+        """The sender by its source address; media nodes and edges of other centres by address and port."""
         group = KSR.permissions.allow_source_address_group()
         if group > 0:
-            return Peer(Side.MEDIA if group == Side.MEDIA else Side.TRUNK, unquote(KSR.pv.gete("$avp(peer)")))
+            return Peer(Side(group), unquote(KSR.pv.gete("$avp(peer)")))
         if KSR.is_TCP() and KSR.kx.get_srcip() in self._hosts:
             return self._by_via()
         return STRANGER

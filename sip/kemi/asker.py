@@ -51,6 +51,7 @@ class Answer:
     node: str = ""
     uri: str = ""
     home: str = ""
+    vip: int = 0
 
 
 class Line:
@@ -95,7 +96,7 @@ def read(message: bytes) -> Answer:
     home = reply.home
     where = headers.home_value(home.country, home.province, home.city, home.carrier)
     if kind == "media" and reply.media.uri:
-        return Answer(node=reply.media.node, uri=reply.media.uri.partition(";")[0], home=where)
+        return Answer(node=reply.media.node, uri=reply.media.uri.partition(";")[0], home=where, vip=reply.vip)
     if kind == "seat" and reply.seat.seat:
         return Answer(seat=reply.seat.seat, home=where)
     if kind == "refuse" and 300 <= reply.refuse.sip_status < 700:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import KSR
 
 from ops import keys
@@ -14,16 +16,25 @@ REDIS = "centre"  # the server's name in kamailio.cfg
 ASKED = "asked"  # htable: call -> where its last re-INVITE went
 
 
+class Lent(Protocol):
+    """Who wants to know of dialogs of our seats with other centres' callers (between.py)."""
+
+    def bye(self, peer: Peer, placement: str) -> None:
+        """A BYE passes; `placement` is "" if it is of any other dialog."""
+
+
 class Dialogs:
     """Relays requests that carry a To tag."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, lent: Lent) -> None:
+        self._settings, self._lent = settings, lent
 
     def request(self, peer: Peer) -> None:
         """ACK, BYE, re-INVITE and the like."""
         route = KSR.pv.gete("$hdr(Route)")
         routed = KSR.rr.loose_route_mode(1)  # 1: a Contact that names the edge itself is no strict router's trace
+        if KSR.is_BYE():
+            self._lent.bye(peer, headers.placement_of(route))
         call = headers.call_of(KSR.kx.gete_ruser()) if KSR.is_myself_ruri() else ""
         if call:
             self._inwards(peer, call, route)

@@ -9,10 +9,14 @@ CALL = "X-Tierline-Call"
 TRUNK = "X-Tierline-Trunk"
 HOME = "X-Tierline-Home"
 ROUTED = "X-Tierline-Routed"
+VIP = "X-Tierline-Vip"
 
 _USER = re.compile(r"<?\s*(?:sips?:([^@;>:\s]+)(?::[^@>]*)?@|tel:([^;>\s]+))", re.IGNORECASE)
 _NODE = re.compile(r";n=([A-Za-z0-9_-]+)")
 _LEG = re.compile(r"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\.[A-Za-z0-9]+\Z")
+_CALL = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_PLACEMENT = re.compile(rf"({_CALL})\.p\d{{1,9}}\Z")
+_PLACED = re.compile(rf";p=({_CALL}\.p\d{{1,9}})\b")
 _WITHHELD = frozenset(["anonymous", "unavailable", "restricted", "unknown", "private"])
 
 
@@ -41,6 +45,18 @@ def node_of(route: str) -> str:
     return found[1] if found else ""
 
 
+def placement_of(route: str) -> str:
+    """The placement named in the first Route value, if that is a Record-Route of ours for another centre's call; "" if none is."""
+    found = _PLACED.search(route.partition(",")[0])
+    return found[1] if found else ""
+
+
+def call_of_placement(placement: str) -> str:
+    """The CallId in a PlacementId; "" if it is none."""
+    found = _PLACEMENT.match(placement)
+    return found[1] if found else ""
+
+
 def sent_by(via: str) -> str:
     """`host:port` of the first Via value, in lower case; "" if it is none."""
     words = via.split(None, 1)
@@ -58,7 +74,9 @@ def home_value(country: str, province: str, city: str, carrier: str) -> str:
     return ";".join(quote(part, safe="") for part in (country, province, city, carrier))
 
 
-def inside(call: str, trunk: str, home: str, routed: str) -> str:
+def inside(call: str, trunk: str, home: str, routed: str, vip: str = "") -> str:
     """The platform's header lines of an INVITE towards a media node, without the last line end."""
     lines = [f"{CALL}: {call}", f"{TRUNK}: {quote(trunk, safe='')}", f"{ROUTED}: {routed}"]
-    return "\r\n".join([*lines, f"{HOME}: {home}"] if home else lines)
+    lines += [f"{HOME}: {home}"] if home else []
+    lines += [f"{VIP}: {vip}"] if vip else []
+    return "\r\n".join(lines)

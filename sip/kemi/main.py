@@ -1,7 +1,7 @@
 """What Kamailio loads: the script object and its hooks. Wires the rooms and does nothing else.
 
 One request's way: gate (admit.py) -> by method: CANCEL | in a dialog (dialog.py) | REGISTER (register.py) | INVITE of a trunk
-(route.py) or of a media node (seat.py).
+(route.py), of a media node (seat.py, or between.py to another centre's seat), of another centre (between.py).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from sip.kemi import settings as config
 from sip.kemi.account import Accounts
 from sip.kemi.admit import STRANGER, Gate, Peer, Refusal, Side
 from sip.kemi.asker import Asker, Line
+from sip.kemi.between import Between
 from sip.kemi.dialog import Dialogs
 from sip.kemi.register import Registrar
 from sip.kemi.route import Inbound
@@ -44,7 +45,8 @@ class Script:
         self._asker = Asker(settings, line, accounts)
         self._inbound = Inbound(settings, accounts, line, seats)
         self._seats = seats
-        self._dialogs = Dialogs(settings)
+        self._between = Between(settings, accounts, seats)
+        self._dialogs = Dialogs(settings, self._between)
         self._registrar = Registrar(settings, seats)
         self._web = Web(settings)
         self._main = os.getpid()
@@ -100,10 +102,20 @@ class Script:
         elif peer.side is Side.TRUNK:
             self._inbound.invite(peer)
         elif peer.side is Side.MEDIA:
-            self._seats.invite(peer)
+            self._dial(peer)
+        elif peer.side is Side.CENTRE:
+            self._between.lent(peer)
         else:
             return UNKNOWN_TRUNK
         return None
+
+    def _dial(self, node: Peer) -> None:
+        """A media node calls a seat: ours, or another centre's by its realm."""
+        edge = self._between.edge_of(KSR.pv.gete("$rd"))
+        if edge:
+            self._between.away(node, edge)
+        else:
+            self._seats.invite(node)
 
     def ksr_asker(self, msg: object, event: str = "") -> int:
         """The asker process; never returns."""
@@ -129,6 +141,22 @@ class Script:
     def ksr_reply_seat(self, msg: object, *rest: object) -> int:
         """A reply of a seat to an INVITE."""
         return self._safely(self._seats.reply)
+
+    def ksr_reply_away(self, msg: object, *rest: object) -> int:
+        """A reply of another centre's seat to our INVITE."""
+        return self._safely(self._between.away_reply)
+
+    def ksr_failure_away(self, msg: object, *rest: object) -> int:
+        """Another centre's seat has failed."""
+        return self._safely(self._between.away_failure)
+
+    def ksr_reply_lent(self, msg: object, *rest: object) -> int:
+        """A reply of our seat to another centre's INVITE."""
+        return self._safely(self._between.lent_reply)
+
+    def ksr_failure_lent(self, msg: object, *rest: object) -> int:
+        """Our seat has failed another centre's INVITE."""
+        return self._safely(self._between.lent_failure)
 
     def ksr_xhttp_event(self, msg: object, event: str = "") -> int:
         """An HTTP request."""

@@ -23,5 +23,8 @@ def hide() -> None:
 
 
 def restore() -> None:
-    """Give a reply of that transaction the true Via back."""
-    KSR.textops.replace_str(KSR.pv.gete("$avp(made_via)"), KSR.pv.gete("$avp(true_via)"), "f")
+    """Give a reply of that transaction the true Via back, if it was hidden."""
+    made = KSR.pv.gete("$avp(made_via)")
+    if not made:
+        return
+    KSR.textops.replace_str(made, KSR.pv.gete("$avp(true_via)"), "f")

@@ -83,6 +83,7 @@ class Inbound:
         else:
             self._mark("router", "media")
             KSR.pv.sets("$avp(home)", answer.home)
+            KSR.pv.sets("$avp(vip)", str(answer.vip or ""))
             self._to_named(answer)
 
     def fallback(self, why: str) -> None:
@@ -132,7 +133,7 @@ class Inbound:
         KSR.pv.sets("$avp(node)", node)
         KSR.rr.record_route_params(f";n={node}")
         call, trunk, home = KSR.pv.gete("$avp(call)"), KSR.pv.gete("$avp(trunk)"), KSR.pv.gete("$avp(home)")
-        KSR.hdr.append(headers.inside(call, trunk, home, KSR.pv.gete("$avp(by)")) + "\r\n")
+        KSR.hdr.append(headers.inside(call, trunk, home, KSR.pv.gete("$avp(by)"), KSR.pv.gete("$avp(vip)")) + "\r\n")
         KSR.tm.t_on_reply(hooks.REPLY)
         KSR.tm.t_on_failure(hooks.FAILURE)
         KSR.tm.t_set_fr(0, SILENCE_MS)

@@ -32,15 +32,15 @@ class Seats:
         strip.outwards()
         mask.hide()
         KSR.tm.t_on_reply(hooks.REPLY_SEAT)
-        refusal = self.dial(KSR.kx.gete_ruser(), peer.name)
+        refusal = self.dial(KSR.kx.gete_ruser(), f";n={peer.name}")
         if refusal:
             KSR.tm.t_send_reply(*refusal)
 
-    def dial(self, seat: str, node: str) -> tuple[int, str] | None:
-        """Relay to all contacts of `seat`; a status and reason if that cannot be. `node` goes into the Record-Route."""
+    def dial(self, seat: str, mark: str) -> tuple[int, str] | None:
+        """Relay to all contacts of `seat`; a status and reason if that cannot be. `mark`: parameters of the Record-Route."""
         if not NAME.match(seat) or KSR.registrar.lookup_uri("location", self.aor(seat)) < 0:
             return 404, "Not Registered"
-        KSR.rr.record_route_params(f";n={node}") if node else KSR.rr.record_route()
+        KSR.rr.record_route_params(mark) if mark else KSR.rr.record_route()
         KSR.tm.t_set_fr(RING_MS, SILENCE_MS)
         return (503, "Seat Not Reached") if KSR.tm.t_relay() < 0 else None
 

@@ -41,6 +41,17 @@ async def test_router_names_the_node(world: World) -> None:
     assert outcome(world, asked.call) == told
 
 
+async def test_a_vip_is_told_to_the_node(world: World) -> None:
+    """The level in the router's answer goes to the node; what a carrier wrote itself is taken off."""
+    world.router.answer.vip = 2
+    world.caller.invite(world.caller.dialog(), extra="X-Tierline-Vip: 9\r\n")
+    assert (await world.caller.endpoint.final()).status == 200
+    world.to(world.m2)
+    world.caller.invite(world.caller.dialog(), extra="X-Tierline-Vip: 9\r\n")
+    assert (await world.caller.endpoint.final()).status == 200
+    assert [world.m1.invites()[0].all("x-tierline-vip"), world.m2.invites()[0].all("x-tierline-vip")] == [["2"], []]
+
+
 async def test_other_node(world: World) -> None:
     """The second node gets the call when it is the one named."""
     world.to(world.m2)

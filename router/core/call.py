@@ -2,8 +2,9 @@
 
 Theory. A call is *waiting* (in exactly one line), *offered* (to exactly one agent, with an expiry) or *talking* (to exactly one
 agent); before it is *unknown* and afterwards it is over. Over has three kinds, because they differ in what may follow: *left*
-(the caller left the line and may enter again from the menu), *lost* (its media node vanished; if the node comes back it says
-so and the call lives on) and *ended* (final). Over calls are kept for a while so that late messages find them and do no harm.
+(the caller left the line, or was turned away by the queue, and may enter again from the menu), *lost* (its media node vanished;
+if the node comes back it says so and the call lives on) and *ended* (final). Over calls are kept for a while so that late
+messages find them and do no harm.
 
 The node counts a version per call. A message with a version that is not above the known one is a repeat and changes nothing;
 `end` is the exception, it is true whenever it comes. `wait`, `ring` and `talk` are re-assertions after a reconnect: the node's
@@ -46,6 +47,7 @@ class CallEvent(StrEnum):
     CANCEL = "cancel"
     END = "end"
     LOSE = "lose"  # its node vanished
+    AWAY = "away"  # its queue does not take it (any more)
     WAIT = "wait"
     RING = "ring"
     TALK = "talk"
@@ -56,7 +58,7 @@ _COMING = {_E.ENQUEUE: _S.WAITING, _E.MOVE: _S.WAITING, _E.WAIT: _S.WAITING, _E.
 CALL: MappingProxyType[CallState, dict[CallEvent, CallState]] = MappingProxyType(
     {
         _S.UNKNOWN: {**_COMING, _E.CANCEL: _S.LEFT, _E.END: _S.ENDED},
-        _S.WAITING: {**_COMING, _E.OFFER: _S.OFFERED, _E.CANCEL: _S.LEFT, _E.END: _S.ENDED, _E.LOSE: _S.LOST},
+        _S.WAITING: {**_COMING, _E.OFFER: _S.OFFERED, _E.CANCEL: _S.LEFT, _E.AWAY: _S.LEFT, _E.END: _S.ENDED, _E.LOSE: _S.LOST},
         _S.OFFERED: {
             **_COMING,
             _E.ENQUEUE: _S.OFFERED,

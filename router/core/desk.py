@@ -1,14 +1,15 @@
 """The whole state of a centre's queues as plain data: rows, lines, timers, facts. No I/O, no clock.
 
-This is the model that the Lua scripts are held against (tests/contract/test_store.py runs both with the same messages) and
-what a simulation in virtual time runs on. The modules above it do the work: moves (agents and offers), leave (how calls go),
-enter (how calls come), verbs_* (what is asked from outside). All share one step: `begin(now, asker)` .. `done()`.
+This is the model that the Lua scripts are held against (tests/contract/test_store_stateful.py runs both with the same messages) and
+what a simulation in virtual time runs on. The modules above it do the work: pools (where ready agents stand), lines (where calls
+wait), moves (agents and offers), leave (how calls go), enter (how calls come), refile (new rules), verbs_* (what is asked from
+outside). All share one step: `begin(now, asker)` .. `done()`. What a step writes goes to `facts`; a simulation that does not want
+them sets `recording` to False and saves a third of the work.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from collections.abc import Iterator
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,9 @@ from router.core.call import LIVE, CallState
 from router.core.commands import Book, From, QueueRule, Times
 from router.core.errors import ConfigMissing, UnknownAgent, UnknownQueue
 from router.core.events import ASKER, AgentSeen, CallSeen, Effect, Frame, NodeSeen, QueueSeen, ToNode
+from router.core.expect import Flow
+from router.core.line import Line
+from router.core.plan import ANY, Plan
 
 
 @dataclass(slots=True)
@@ -36,6 +40,10 @@ class Agent:
     idle: int = 0
     until: int = 0
     ver: int = 0
+    took: int = 0  # calls answered in this login
+    idles: int = 0  # idle periods of this login that ended with a call,
+    idled: int = 0  # and their sum, ms
+    busy: int = 0  # since when the call at hand takes the agent; 0: none does
     lined: bool = False
 
 
@@ -59,6 +67,13 @@ class Call:
     sess: int = 0
     expires: int = 0
     profile: bytes = b""
+    line: str = ""  # where it waits, besides the line of its queue: a class line or own:<agent>
+    rung: int = 0  # stage of the ladder, OWN while it waits for its own agent
+    own: str = ""  # the agent it is meant for, while it is
+    city: str = ""
+    customer: str = ""
+    vip: int = 0
+    away: str = ""  # why its queue turned it away
     gone_at: int = 0  # forgotten then; 0 while it lives
 
 
@@ -78,46 +93,6 @@ class Node:
     holder: str = ""
 
 
-class Line:
-    """Members in the order of (score, id): a sorted set as Redis has it."""
-
-    def __init__(self) -> None:
-        self._order: list[tuple[int, str]] = []
-        self._score: dict[str, int] = {}
-
-    def add(self, member: str, score: int) -> None:
-        """In, or to another place."""
-        self.remove(member)
-        self._score[member] = score
-        insort(self._order, (score, member))
-
-    def remove(self, member: str) -> bool:
-        """Out; whether it was in."""
-        score = self._score.pop(member, None)
-        if score is not None:
-            del self._order[bisect_left(self._order, (score, member))]
-        return score is not None
-
-    def first(self) -> tuple[int, str] | None:
-        """Score and id at the head."""
-        return self._order[0] if self._order else None
-
-    def rank(self, member: str) -> int | None:
-        """From 0."""
-        score = self._score.get(member)
-        return None if score is None else bisect_left(self._order, (score, member))
-
-    def upto(self, score: int) -> list[str]:
-        """All with at most this score, in order."""
-        return [member for at, member in self._order if at <= score]
-
-    def __len__(self) -> int:
-        return len(self._order)
-
-    def __iter__(self) -> Iterator[tuple[int, str]]:
-        return iter(self._order)
-
-
 @dataclass
 class Desk:
     """All rows of one tenant. `facts` grows; who reads it may cut it."""
@@ -130,17 +105,25 @@ class Desk:
     nodes: dict[str, Node] = field(default_factory=dict)
     queues: dict[str, QueueRule] = field(default_factory=dict)
     closed: set[str] = field(default_factory=set)  # queues that take no new calls
-    serving: dict[str, list[str]] = field(default_factory=dict)  # skill -> queues
+    plan: Plan = field(default_factory=Plan)  # the rules compiled
     black: dict[str, int] = field(default_factory=dict)
     generation: int = -1  # of the rules; -1: none yet
     digest: str = ""
     book: Book = field(default_factory=Book)  # the version of the rules
-    wait: dict[str, Line] = field(default_factory=dict)
-    free: dict[str, Line] = field(default_factory=dict)  # ready agents by skill
+    vip: dict[str, int] = field(default_factory=dict)
+    wait: dict[str, Line] = field(default_factory=dict)  # by queue
+    lines: dict[str, Line] = field(default_factory=dict)  # class lines, and own:<agent>
+    pools: dict[str, Line] = field(default_factory=dict)  # ready agents by "<order>:<skill>:<band>:<city or *>"
+    clocks: dict[str, float] = field(default_factory=dict)  # of pools in the order `random`
+    last: dict[str, tuple[str, int]] = field(default_factory=dict)  # customer -> last agent, known until
+    staffed: dict[str, int] = field(default_factory=dict)  # by skill: agents who are neither away nor logged out
+    flows: dict[str, Flow] = field(default_factory=dict)  # by queue
     due: Line = field(default_factory=Line)
     talking: dict[str, int] = field(default_factory=dict)
     tick: int = 0
     facts: list[Fact] = field(default_factory=list)
+    recording: bool = True
+    graves: deque[tuple[int, str]] = field(default_factory=deque)  # calls that are over, by the time they are forgotten
     now: int = 0
     asker: str = ""
     effects: list[Effect] = field(default_factory=list)
@@ -194,26 +177,34 @@ class Desk:
 
     def waiting(self, queue: str) -> Line:
         """The line of a queue."""
-        return self.wait.setdefault(queue, Line())
-
-    def ready(self, skill: str) -> Line:
-        """The ready agents of a skill."""
-        return self.free.setdefault(skill, Line())
+        line = self.wait.get(queue)
+        if line is None:
+            line = self.wait[queue] = Line()
+        return line
 
     def keep(self, c: Call) -> None:
         """The row stays; over calls for a while."""
         self.calls[c.id] = c
-        c.gone_at = 0 if c.state in LIVE else self.now + self.times.keep_ms
+        if c.state in LIVE:
+            c.gone_at = 0
+            return
+        c.gone_at = self.now + self.times.keep_ms
+        self.graves.append((c.gone_at, c.id))
+        while self.graves[0][0] <= self.now:
+            self.call(self.graves.popleft()[1])
 
     def fact(self, kind: str, id_: str, at_ms: int, body: dict[str, Any], call: str = "", agent: str = "") -> None:
         """Write one; defaults are left out of the body."""
+        if not self.recording:
+            return
         slim = {k: v for k, v in body.items() if v not in ("", 0, None, "REASON_UNSPECIFIED", "SIDE_UNSPECIFIED")}
         self.facts.append(Fact(id_, at_ms, self.tenant, self.source, kind, slim, call, agent))
 
     def call_fact(self, c: Call, kind: str, body: dict[str, Any], agent: str = "") -> None:
         """A fact numbered by our version of the call."""
         c.rv += 1
-        self.fact(kind, f"{c.id}:r:{self.now}:{c.rv}", self.now, body, c.id, agent)
+        if self.recording:
+            self.fact(kind, f"{c.id}:r:{self.now}:{c.rv}", self.now, body, c.id, agent)
 
     def emit(self, node: str, frame: Frame) -> None:
         """Tell a node; one without a stream is not told (it asserts its calls when it is back)."""
@@ -240,8 +231,13 @@ class Desk:
         line = self.waiting(queue)
         head = line.first()
         oldest = self.calls[head[1]].entered if head else 0
-        ready = len(self.ready(self.queues[queue].skill))
-        return QueueSeen(queue, len(line), oldest, ready, self.talking.get(queue, 0))
+        return QueueSeen(queue, len(line), oldest, self.ready(self.queues[queue].skill), self.talking.get(queue, 0))
+
+    def ready(self, skill: str) -> int:
+        """How many agents of a skill are ready."""
+        there = self.plan.layout(skill)
+        names = (f"{there.orders[0]}:{skill}:{band}:{ANY}" for band in there.bands)
+        return sum(len(self.pools[name]) for name in names if name in self.pools)
 
     def see_node(self, n: Node) -> NodeSeen:
         """As an operator sees it."""

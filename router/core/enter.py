@@ -3,34 +3,59 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 from router.core import agent as agents
 from router.core import call as calls
+from router.core import expect
 from router.core.agent import AGENT, AgentEvent, AgentState
 from router.core.call import LIVE, CallEvent, CallState
 from router.core.commands import Assert, Enqueue, From, QueueRule
 from router.core.desk import Agent, Call, Desk
 from router.core.events import Withdraw
-from router.core.leave import close_offer, detach, lose, release_agent
+from router.core.leave import close_offer, detach, lose, release_agent, turn_away
+from router.core.lines import choose, flow, rung_at, tell_place
 from router.core.match import SEAT_REASONS
-from router.core.moves import agent_event, place, score, tell_offer, tell_place
+from router.core.moves import agent_event, place, tell_offer
+from router.core.plan import QueuePlan
+from router.core.policy import call_score, vip_priority
 
 _OFFER_ID = re.compile(r"\.(\d+)\.(\d+)$")
 
 
-def with_priority(e: Enqueue, q: QueueRule) -> Enqueue:
-    """-1 is the queue's own."""
-    return e if e.priority >= 0 else replace(e, priority=q.priority)
+def priority_of(e: Enqueue, q: QueueRule) -> int:
+    """-1 is the queue's own; a VIP caller's level comes on top."""
+    own = e.priority if e.priority >= 0 else q.priority
+    return vip_priority(own, e.vip) if e.vip else own
 
 
 def fill(d: Desk, c: Call, e: Enqueue, by: From) -> None:
     """What an Enqueue says, into the row. Its fact has an id made of the node's own words, so that a re-assertion after the store
     forgot the call writes the same fact and not a second one."""
-    c.queue, c.prio, c.entered, c.ver, c.profile = e.queue, e.priority, e.entered_ms, max(c.ver, e.version), e.profile
-    c.offer = c.agent = ""
+    take_words(d, c, e, by)
+    tell_entered(d, c, e)
+
+
+def take_words(d: Desk, c: Call, e: Enqueue, by: From) -> None:
+    """The row follows the node's words."""
+    q = d.plan.queues[e.queue]
+    c.queue, c.prio, c.entered, c.ver, c.profile = e.queue, priority_of(e, q.rule), e.entered_ms, max(c.ver, e.version), e.profile
+    c.offer = c.agent = c.away = ""
     c.answered = c.expires = 0
     c.node, c.sess = by.node, by.session
+    c.city, c.customer, c.vip = e.city, e.customer, e.vip
+    c.rung = rung_at(d, c, q) if q.timed else 0
+    c.own = e.agent or (last_agent(d, c, q) if q.rule.own_ms and c.customer else "")
+
+
+def last_agent(d: Desk, c: Call, q: QueuePlan) -> str:
+    """Whom the customer talked to last, if the agent serves the queue; "" nobody."""
+    agent, until = d.last.get(c.customer, ("", 0))
+    a = d.agents.get(agent)
+    return agent if a and until > d.now and any(skill in q.skills for skill, _ in a.skills) else ""
+
+
+def tell_entered(d: Desk, c: Call, e: Enqueue) -> None:
+    """The fact that it came into the queue."""
     body = {"queue": c.queue, "priority": c.prio, "entered_ms": c.entered}
     d.fact("enqueued", f"{c.id}:r:{c.entered}:e{e.version}", c.entered, body, c.id)
 
@@ -43,19 +68,37 @@ def leave_all(d: Desk, c: Call, why: str | None, offer_why: str) -> None:
         detach(d, c, why, offer_why, tell=True)
 
 
-def enter(d: Desk, c: Call, e: Enqueue, by: From, to: CallState) -> None:
-    """Into line, from wherever it was."""
+def enter(d: Desk, c: Call, e: Enqueue, by: From, to: CallState, asserted: bool = False) -> None:
+    """Into line, from wherever it was, unless the queue takes it not. A call that was lost with its node was in the line
+    already, as one that the node asserts is: neither is refused."""
+    limited = c.state is not CallState.LOST and not asserted
     leave_all(d, c, "" if c.queue != e.queue else None, "REASON_CALLER_LEFT")
     c.state = to
-    fill(d, c, e, by)
+    take_words(d, c, e, by)
+    why = refusal(d, c, e) if limited else ""
+    if why:
+        turn_away(d, c, why)
+        return
+    tell_entered(d, c, e)
     place(d, c, tell=True)
+
+
+def refusal(d: Desk, c: Call, e: Enqueue) -> str:
+    """Why the queue does not take a new call now: closed, or full and nobody free for it; "" it does."""
+    q = d.plan.queues[c.queue]
+    if e.closed:
+        return e.closed
+    full = q.rule.max_waiting and len(d.waiting(c.queue)) >= q.rule.max_waiting
+    return "REASON_QUEUE_FULL" if full and choose(d, c, q)[0] is None else ""
 
 
 def refresh(d: Desk, c: Call, e: Enqueue, by: From) -> None:
     """A repeat with news: version, node, priority."""
-    if c.state is CallState.WAITING and c.prio != e.priority:
-        c.prio = e.priority
-        d.waiting(c.queue).add(c.id, score(c))
+    prio = priority_of(e, d.queues[c.queue])
+    if c.state is CallState.WAITING and c.prio != prio:
+        c.prio, at = prio, call_score(prio, c.entered, d.plan.worth_ms)
+        d.waiting(c.queue).add(c.id, at)
+        d.lines[c.line].add(c.id, at)
     c.ver = max(c.ver, e.version)
     c.node, c.sess = by.node, by.session
 
@@ -76,7 +119,7 @@ def refuse_ring(d: Desk, c: Call, e: Enqueue, by: From, offer: str) -> None:
         refresh(d, c, e, by)
         tell_place(d, c)
     else:
-        enter(d, c, e, by, calls.step(c.state, CallEvent.WAIT))
+        enter(d, c, e, by, calls.step(c.state, CallEvent.WAIT), asserted=True)
 
 
 def force_ring(d: Desk, c: Call, what: Assert, by: From, q: QueueRule) -> None:
@@ -134,11 +177,24 @@ def bridge(d: Desk, c: Call, a: Agent, offer: str, answered_ms: int, event: Agen
     d.due.remove(f"o:{c.id}")
     c.state, c.offer, c.agent, c.answered, c.expires = CallState.TALKING, offer, a.id, answered_ms, 0
     a.call, a.offer = c.id, offer
+    _learn(d, c, a, answered_ms)
     d.talking[c.queue] = d.talking.get(c.queue, 0) + 1
     body = {"queue": c.queue, "offer": offer, "waited_ms": max(0, answered_ms - c.entered), "bridged_ms": answered_ms}
     d.fact("bridged", f"{c.id}:r:{answered_ms}:b", answered_ms, body, c.id, a.id)
     d.keep(c)
     agent_event(d, a, event)
+
+
+def _learn(d: Desk, c: Call, a: Agent, answered_ms: int) -> None:
+    """What policies and the expected wait are made of."""
+    expect.waited(flow(d, c.queue), answered_ms - c.entered, False)
+    a.took += 1
+    a.busy = d.now
+    if a.state is AgentState.OFFERED:
+        a.busy = a.since
+        a.idles, a.idled = a.idles + 1, a.idled + max(0, a.since - a.idle)
+    if d.plan.own and c.customer:
+        d.last[c.customer] = (a.id, d.now + d.times.last_ms)
 
 
 def force_talk(d: Desk, c: Call, offer: str, agent: str, answered_ms: int) -> None:

@@ -99,7 +99,20 @@ class AgentSeen:
     call: CallSeen | None = None
 
 
-Effect = ToNode | AgentSeen
+@dataclass(frozen=True, slots=True)
+class PlaceWanted:
+    """A waiting call may be answered by another centre: ask for a place (router/federation)."""
+
+    call: str
+    queue: str
+    skill: str
+    level: int  # the worst that fits
+    priority: int
+    entered_ms: int
+    profile: bytes = b""
+
+
+Effect = ToNode | AgentSeen | PlaceWanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +148,7 @@ class Decision:
     node: str = ""
     uri: str = ""
     refused: str = ""
+    vip: int = 0  # level of a VIP caller
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from router.core import call as calls
+from router.core import expect
 from router.core.agent import AgentEvent, AgentState
 from router.core.call import LIVE, CallEvent, CallState
 from router.core.desk import Call, Desk
-from router.core.events import Withdraw
+from router.core.events import TurnedAway, Withdraw
+from router.core.lines import flow, step_out
 from router.core.match import not_ready_reason
 from router.core.moves import agent_event
+
+STAYED = ("", "REASON_UNSPECIFIED", "REASON_NODE_LOST")  # left a line without having lost patience
 
 
 def close_offer(d: Desk, c: Call, event: AgentEvent | None, why: str, tell: bool) -> None:
@@ -42,14 +46,16 @@ def release_agent(d: Desk, c: Call, ended_ms: int, side: str) -> None:
 
 def leave_fact(d: Desk, c: Call, why: str) -> None:
     """It waits no more."""
-    d.call_fact(c, "left_queue", {"queue": c.queue, "reason": why, "waited_ms": max(0, d.now - c.entered)})
+    waited = max(0, d.now - c.entered)
+    expect.waited(flow(d, c.queue), waited, why not in STAYED)
+    d.call_fact(c, "left_queue", {"queue": c.queue, "reason": why, "waited_ms": waited})
 
 
 def detach(d: Desk, c: Call, why: str | None = None, offer_why: str = "", tell: bool = False) -> None:
     """Take a live call out of a line or an offer. `why` goes to the ledger; `offer_why` (and `tell`) close an offer."""
     left = c.state in (CallState.WAITING, CallState.OFFERED)
     if c.state is CallState.WAITING:
-        d.waiting(c.queue).remove(c.id)
+        step_out(d, c)
     elif c.state is CallState.OFFERED:
         close_offer(d, c, AgentEvent.WITHDRAWN, offer_why, tell)
     if why is not None and left:
@@ -60,6 +66,19 @@ def over(d: Desk, c: Call, state: CallState) -> None:
     """Into one of the states that are over."""
     c.state = state
     d.keep(c)
+
+
+def turn_away(d: Desk, c: Call, why: str) -> None:
+    """The queue takes a waiting call in no line not (any more). The row remembers why, so that a repeat is told the same."""
+    c.away = why
+    over(d, c, calls.step(c.state, CallEvent.AWAY))
+    d.call_fact(c, "turned_away", {"queue": c.queue, "reason": why, "waited_ms": max(0, d.now - c.entered)})
+    tell_away(d, c)
+
+
+def tell_away(d: Desk, c: Call) -> None:
+    """To the call's node."""
+    d.emit(c.node, TurnedAway(c.id, c.queue, c.away))
 
 
 def lose(d: Desk, c: Call) -> None:

@@ -1,29 +1,21 @@
 """Who gets whom.
 
-Theory. A call waits with a score: priority first, then the time it entered, then its id (the sorted set's own tie-break).
-A ready agent stands under each of its skills with a score: level first (1 is best), then the longest idle, then its id.
-A call that comes takes the first agent of its queue's skill; an agent that gets free takes the first call over all queues of
-its skills. Because both happen in the same step as the coming, never do a waiting call and a ready agent of its skill exist at
-the same time. Scores are whole numbers below 2^53, so a double holds them exactly.
+Theory. A waiting call stands in the line of its queue (for its place) and in one *class line* that says who may take it now: agents
+of a skill, up to a level, of the caller's city or of the whole centre; or in the line of one agent it is meant for. Which it is
+follows from the queue's ladder and the time it has waited (plan.py). A ready agent stands in *pools* by skill, level and city
+(pools.py), in the order that the queue's policy asks for (policy.py).
+
+A call that comes, or whose class is widened, takes the first agent of its class; an agent that gets free takes the call with
+the lowest score among the heads of all class lines it fits, over all its queues. Because both happen in the same step as the
+coming, never do a waiting call and a ready agent that may take it exist at the same time. Each match costs O(log n) in agents
+and calls, times the number of configured classes.
 """
 
 from __future__ import annotations
 
-SPAN = 10_000_000_000_000  # ms; beyond any time stamp until the year 2286
-TOP_PRIORITY = 99
 NO_ANSWER_REASON = {"REASON_NO_ANSWER": "no_answer", "REASON_EXPIRED": "no_answer", "REASON_BUSY": "busy"}
 UNREACHABLE = "unreachable"
 SEAT_REASONS = frozenset({*NO_ANSWER_REASON.values(), UNREACHABLE})  # not ready by us, not by the agent
-
-
-def call_score(priority: int, entered_ms: int) -> int:
-    """Lower comes first. priority 0..99, higher is more urgent."""
-    return (TOP_PRIORITY - priority) * SPAN + entered_ms
-
-
-def agent_score(level: int, idle_since_ms: int) -> int:
-    """Lower comes first. level 1..99, 1 is best."""
-    return level * SPAN + idle_since_ms
 
 
 def not_ready_reason(reason: str) -> str:

@@ -5,35 +5,25 @@ from __future__ import annotations
 
 from router.core import agent as agents
 from router.core import call as calls
+from router.core import expect
 from router.core.agent import REST, AgentEvent, AgentState
 from router.core.call import CallEvent
-from router.core.commands import QueueRule
 from router.core.desk import Agent, Call, Desk
-from router.core.events import Offer, Queued
-from router.core.match import agent_score, call_score
+from router.core.events import Offer
+from router.core.lines import choose, flow, reach, step_in, step_out, tell_place
+from router.core.plan import OWN
+from router.core.policy import WORST
+from router.core.pools import STAFFED, line_out, line_up, staff
 
 RESTING = (AgentState.READY, AgentState.NOT_READY, AgentState.LOGGED_OUT)
-
-
-def line_up(d: Desk, a: Agent) -> None:
-    """Stand under each skill."""
-    for skill, level in a.skills:
-        d.ready(skill).add(a.id, agent_score(level, a.idle))
-    a.lined = True
-
-
-def line_out(d: Desk, a: Agent) -> None:
-    """Stand nowhere."""
-    for skill, _ in a.skills:
-        d.ready(skill).remove(a.id)
-    a.lined = False
+AWAY = (AgentState.NOT_READY, AgentState.LOGGED_OUT)
 
 
 def agent_to(d: Desk, a: Agent, state: AgentState, reason: str = "") -> None:
-    """Into a state, with the lines it leaves and its fact. Longest idle counts from coming to ready; an offer that came to
+    """Into a state, with the pools it leaves and its fact. Longest idle counts from coming to ready; an offer that came to
     nothing through no fault of the agent keeps the old time. Without a seat nobody can be ready or not ready."""
     previous = a.state
-    if not a.seat and state in (AgentState.READY, AgentState.NOT_READY):
+    if not a.seat and state in RESTING:
         state = AgentState.LOGGED_OUT
     if a.lined:
         line_out(d, a)
@@ -42,24 +32,57 @@ def agent_to(d: Desk, a: Agent, state: AgentState, reason: str = "") -> None:
         a.until = 0
     if state is AgentState.READY and previous is not AgentState.OFFERED:
         a.idle = d.now
+    _count(d, a, previous, state)
     if state in RESTING:
         a.call = a.offer = a.next = ""
     a.state, a.reason, a.since, a.ver = state, reason, d.now, a.ver + 1
     body = {"state": state.value, "previous": previous.value, "reason": reason, "seat": a.seat}
     d.fact("agent_changed", f"{a.id}:r:{d.now}:{a.ver}", d.now, body, a.call, a.id)
+    if state in AWAY and d.plan.own:
+        let_go(d, a)
+
+
+def _count(d: Desk, a: Agent, previous: AgentState, state: AgentState) -> None:
+    """What policies and the expected wait are made of: who is there, since when a login lasts, how long a call took."""
+    if previous is AgentState.LOGGED_OUT:
+        a.took = a.idles = a.idled = 0
+    if (previous in STAFFED) is not (state in STAFFED):
+        staff(d, a, 1 if state in STAFFED else -1)
+    if a.busy and state in RESTING:
+        c = d.call(a.call)
+        if c is not None:
+            expect.handled(flow(d, c.queue), d.now - a.busy)
+        a.busy = 0
+
+
+def let_go(d: Desk, a: Agent) -> None:
+    """The agent went away: who waited for this one alone waits for the others from now on."""
+    own = d.lines.get(f"own:{a.id}")
+    for call in own.head(len(own)) if own else ():
+        again(d, d.calls[call])
+
+
+def again(d: Desk, c: Call) -> None:
+    """A waiting call is placed anew: its stage is over, or the rules have changed."""
+    step_out(d, c)
+    place(d, c)
 
 
 def first_call(d: Desk, a: Agent) -> Call | None:
-    """The first over all lines of the agent's skills."""
-    lines = (d.waiting(queue) for skill, _ in a.skills for queue in d.serving.get(skill, ()))
-    heads = [head for line in lines if (head := line.first())]
-    return d.calls[min(heads)[1]] if heads else None
-
-
-def first_free(d: Desk, skill: str) -> Agent | None:
-    """Best level, then longest idle."""
-    head = d.ready(skill).first()
-    return d.agents[head[1]] if head else None
+    """The first over all lines the agent may take calls from."""
+    own = d.lines.get(f"own:{a.id}") if d.plan.own else None
+    best = own.first() if own else None
+    city = d.plan.cities.get(a.id, "")
+    for skill, level in a.skills:
+        level = min(level, WORST)
+        for read in d.plan.reads.get(skill, ()):
+            if level > read.level or (read.by_city and not city):
+                continue
+            line = d.lines.get(read.line + city if read.by_city else read.line)
+            head = line.first() if line else None
+            if head and (best is None or head < best):
+                best = head
+    return d.calls[best[1]] if best else None
 
 
 def tell_offer(d: Desk, c: Call, seat: str) -> None:
@@ -67,11 +90,11 @@ def tell_offer(d: Desk, c: Call, seat: str) -> None:
     d.emit(c.node, Offer(c.id, c.offer, c.agent, seat, c.expires))
 
 
-def offer(d: Desk, c: Call, a: Agent, q: QueueRule) -> None:
+def offer(d: Desk, c: Call, a: Agent) -> None:
     """A waiting call (in no line any more) and a ready agent become one offer; its id tells the id of its fact."""
     c.state = calls.step(c.state, CallEvent.OFFER)
     c.offer = f"{c.id}.{d.now}.{c.rv + 1}"
-    c.agent, c.expires = a.id, d.now + q.ring_ms
+    c.agent, c.expires = a.id, d.now + d.queues[c.queue].ring_ms
     body = {"queue": c.queue, "offer": c.offer, "seat": a.seat, "waited_ms": max(0, d.now - c.entered)}
     d.call_fact(c, "offered", body, a.id)
     a.call, a.offer = c.id, c.offer
@@ -86,34 +109,25 @@ def seek(d: Desk, a: Agent) -> None:
     if c is None:
         line_up(d, a)
         return
-    d.waiting(c.queue).remove(c.id)
-    offer(d, c, a, d.queues[c.queue])
-
-
-def score(c: Call) -> int:
-    """Its place in line."""
-    return call_score(c.prio, c.entered)
-
-
-def tell_place(d: Desk, c: Call) -> None:
-    """Where it stands; offered means that nobody is before it."""
-    line = d.waiting(c.queue)
-    rank = line.rank(c.id)
-    place = (1, len(line) + 1) if rank is None else (rank + 1, len(line))
-    d.emit(c.node, Queued(c.id, *place))
+    step_out(d, c)
+    offer(d, c, a)
 
 
 def place(d: Desk, c: Call, tell: bool = False) -> None:
-    """A waiting call that stands in no line yet: to the first free agent of the skill, else into line."""
-    q = d.queues[c.queue]
-    a = first_free(d, q.skill)
-    if a is None:
-        d.waiting(c.queue).add(c.id, score(c))
+    """A waiting call that stands in no line yet: to who may take it now, else into line. `tell` its place if it must wait."""
+    q = d.plan.queues[c.queue]
+    a, rung, line = choose(d, c, q)
+    if rung != c.rung:
+        reach(d, c, q, rung)
+    if c.own and rung != OWN:
+        c.own = ""
     d.keep(c)
+    if a is not None:
+        offer(d, c, a)
+        return
+    step_in(d, c, q, line)
     if tell:
         tell_place(d, c)
-    if a is not None:
-        offer(d, c, a, q)
 
 
 def agent_event(d: Desk, a: Agent, event: AgentEvent, reason: str = "") -> None:

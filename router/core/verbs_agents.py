@@ -10,7 +10,8 @@ from router.core.agent import AgentEvent, AgentState
 from router.core.call import CallEvent
 from router.core.desk import Agent, Desk
 from router.core.leave import close_offer
-from router.core.moves import agent_event, agent_to, line_out, place, seek, wish
+from router.core.moves import agent_event, agent_to, place, seek, wish
+from router.core.pools import STAFFED, line_out, staff
 
 IN_CALL = (AgentState.OFFERED, AgentState.TALKING)
 
@@ -32,7 +33,8 @@ def login(d: Desk, agent: str, seat: str, skills: Sequence[tuple[str, int]]) -> 
     anew, was = moved or a.skills != tuple(skills), a.state
     if a.lined:
         line_out(d, a)
-    a.seat, a.skills = seat, tuple(skills)
+    a.seat = seat
+    reskill(d, a, tuple(skills))
     if was is AgentState.OFFERED and to != was:
         _take_back(d, a, event)
     elif to != was:
@@ -44,6 +46,16 @@ def login(d: Desk, agent: str, seat: str, skills: Sequence[tuple[str, int]]) -> 
     if a.state is AgentState.READY and not a.lined:
         seek(d, a)
     d.effects.append(d.see(a))
+
+
+def reskill(d: Desk, a: Agent, skills: tuple[tuple[str, int], ...]) -> None:
+    """Other skills, for an agent that stands in no pool now."""
+    there = a.state in STAFFED
+    if there:
+        staff(d, a, -1)
+    a.skills = skills
+    if there:
+        staff(d, a, 1)
 
 
 def logout(d: Desk, agent: str) -> None:

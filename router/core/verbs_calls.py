@@ -7,22 +7,26 @@ from router.core.agent import AgentEvent
 from router.core.call import LIVE, CallEvent, CallState
 from router.core.commands import Assert, End, Enqueue, From
 from router.core.desk import Call, Desk
-from router.core.enter import assert_talk, bridge, enter, force_ring, force_talk, refresh, repeat_offer, with_priority
+from router.core.enter import assert_talk, bridge, enter, force_ring, force_talk, refresh, repeat_offer
 from router.core.errors import OfferClosed, UnknownCall, UnknownQueue
 from router.core.events import Release
-from router.core.leave import close_offer, detach, over, release_agent
-from router.core.moves import place, tell_place
+from router.core.leave import close_offer, detach, over, release_agent, tell_away
+from router.core.lines import tell_place
+from router.core.moves import place
 
 IN_LINE = (CallState.WAITING, CallState.OFFERED)
 
 
 def enqueue(d: Desk, by: From, what: Enqueue) -> None:
     """Into a line; a repeat gets its place anew."""
-    e = with_priority(what, d.queue(what.queue))
+    e = what
+    d.queue(e.queue)
     c = d.call_or_new(e.call)
     if c.state not in (CallState.UNKNOWN, CallState.LOST) and e.version <= c.ver:
         if c.state in IN_LINE:
             tell_place(d, c)
+        elif c.state is CallState.LEFT:
+            _away_again(d, by, c)
         return
     live = c.state in LIVE
     event = CallEvent.MOVE if live and c.queue != e.queue else CallEvent.ENQUEUE
@@ -36,10 +40,16 @@ def enqueue(d: Desk, by: From, what: Enqueue) -> None:
         enter(d, c, e, by, to)
 
 
+def _away_again(d: Desk, by: From, c: Call) -> None:
+    """A repeat about a call that left the line: if its queue turned it away the node may not have heard it."""
+    if c.away:
+        c.node, c.sess = by.node, by.session
+        tell_away(d, c)
+
+
 def assert_(d: Desk, by: From, what: Assert) -> None:
     """The node's truth about one call; it wins over what we hold, unless its session is not the newest."""
-    e = with_priority(what.enqueue, q := d.queue(what.enqueue.queue))
-    what = Assert(what.state, e, what.offer, what.agent, what.since_ms)
+    e, q = what.enqueue, d.queue(what.enqueue.queue)
     if by.node not in d.nodes or d.nodes[by.node].sess != by.session:
         return
     c = d.call_or_new(e.call)
@@ -47,6 +57,7 @@ def assert_(d: Desk, by: From, what: Assert) -> None:
         d.emit(by.node, Release(c.id, "REASON_UNSPECIFIED"))
         return
     if c.state is CallState.LEFT and e.version <= c.ver:
+        _away_again(d, by, c)
         return
     event = CallEvent(what.state)
     calls.step(c.state, event)
@@ -65,7 +76,7 @@ def assert_(d: Desk, by: From, what: Assert) -> None:
 
 def _assert_wait(d: Desk, c: Call, e: Enqueue, by: From) -> None:
     if c.state not in IN_LINE or c.queue != e.queue:
-        enter(d, c, e, by, calls.step(c.state, CallEvent.MOVE))
+        enter(d, c, e, by, calls.step(c.state, CallEvent.MOVE), asserted=True)
         return
     refresh(d, c, e, by)
     if c.state is CallState.OFFERED:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from router.core import call as calls
 from router.core.agent import AgentEvent, AgentState
 from router.core.call import CallEvent, CallState
-from router.core.commands import From, Hello, RouteAsk, Rules
+from router.core.commands import From, Hello, RouteAsk
 from router.core.desk import Desk, Node
 from router.core.errors import NoMediaNode, OldEpoch, UnknownNode
 from router.core.events import Decision, Expired
-from router.core.leave import close_offer, lose_calls
-from router.core.moves import agent_event, first_free, line_out, line_up, place, seek
+from router.core.leave import close_offer, leave_fact, lose_calls, turn_away
+from router.core.lines import seek_place, step_out
+from router.core.moves import again, agent_event, place
+from router.core.refile import sync_config as sync_config  # a verb like the others
 
 
 def hello(d: Desk, what: Hello) -> int:
@@ -49,7 +53,7 @@ def expire(d: Desk, limit: int) -> Expired:
     if outage:
         _second_chance(d)
     due = d.due.upto(d.now)[:limit]
-    counts = {"o": 0, "a": 0, "n": 0, "s": 0}
+    counts = dict.fromkeys(_SERVE, 0)
     for member in due:
         if d.due.remove(member):
             counts[member[0]] += _SERVE[member[0]](d, member[2:])
@@ -57,9 +61,9 @@ def expire(d: Desk, limit: int) -> Expired:
 
 
 def _second_chance(d: Desk) -> None:
-    for at, member in list(d.due):
+    for member in d.due.upto(d.now + d.times.lost_ms):
         again = d.now + (d.times.grace_ms if member[0] == "o" else d.times.lost_ms)
-        if member[0] != "a" and at <= d.now + d.times.lost_ms and again > at:
+        if member[0] in _SPEECH and again > d.due.score(member):
             d.due.add(member, again)
 
 
@@ -95,63 +99,37 @@ def _sweep_due(d: Desk, node: str) -> int:
     return 0
 
 
-_SERVE = {"o": _offer_due, "a": _after_call_due, "n": _node_due, "s": _sweep_due}
+def _wait_due(d: Desk, call: str) -> int:
+    c = d.call(call)
+    if c is None or c.state is not CallState.WAITING:
+        return 0
+    longest = d.queues[c.queue].max_wait_ms
+    if longest and d.now >= c.entered + longest:
+        step_out(d, c)
+        leave_fact(d, c, WAITED)
+        turn_away(d, c, WAITED)
+    else:
+        again(d, c)
+    return 0
 
 
-def sync_config(d: Desk, rules: Rules) -> None:
-    """A version of the rules comes into force. A queue that is gone takes no new calls; those waiting in it are still answered."""
-    if d.generation >= 0 and _older(d, rules):
-        return
-    if rules.book.sha256 not in ("", d.book.sha256):
-        _rules_changed(d, rules)
-    same, d.generation, d.digest, d.book = d.digest == rules.digest, rules.generation, rules.digest, rules.book
-    if same:
-        return
-    d.closed = set(d.queues) - {q.id for q in rules.queues}
-    d.queues |= {q.id: q for q in rules.queues}
-    d.black = dict(rules.blacklist)
-    d.serving = {}
-    for queue in (*(q.id for q in rules.queues), *sorted(d.closed)):
-        d.serving.setdefault(d.queues[queue].skill, []).append(queue)
-    for agent, skills in rules.skills:
-        _reskill(d, agent, skills)
-    for skill in sorted(d.serving):
-        _match_all(d, skill)
+def _place_due(d: Desk, call: str) -> int:
+    c = d.call(call)
+    if c is not None and c.state is CallState.WAITING:
+        seek_place(d, c, d.plan.queues[c.queue])
+    return 0
 
 
-def _older(d: Desk, rules: Rules) -> bool:
-    """What is in force stays: it is the same, or newer, or another book of the same version."""
-    had, new = d.book.sha256, rules.book.sha256
-    if (had and not new) or (had and new and d.generation == rules.generation and had != new):
-        return True
-    return (bool(had) == bool(new) and d.generation > rules.generation) or (d.digest == rules.digest and had == new)
-
-
-def _rules_changed(d: Desk, rules: Rules) -> None:
-    book = rules.book
-    body = {"version": rules.generation, "who": book.who, "why": book.why, "sha256": book.sha256}
-    d.fact("rules_changed", f"rules:{d.tenant}:{rules.generation}:{book.sha256[:12]}", d.now, body)
-
-
-def _reskill(d: Desk, agent: str, skills: tuple[tuple[str, int], ...]) -> None:
-    """Who is logged in has changed skills at once; who is not gets them with the next login."""
-    a = d.agents.get(agent)
-    if a is None or a.state is AgentState.LOGGED_OUT or a.skills == skills:
-        return
-    lined = a.lined
-    if lined:
-        line_out(d, a)
-    a.skills, a.ver = skills, a.ver + 1
-    if lined:
-        line_up(d, a)
-
-
-def _match_all(d: Desk, skill: str) -> None:
-    a = first_free(d, skill)
-    while a is not None:
-        line_out(d, a)
-        seek(d, a)
-        a = first_free(d, skill) if a.state is AgentState.OFFERED else None
+WAITED = "REASON_WAITED_TOO_LONG"
+_SPEECH = "ons"  # timers that wait for a word of somebody
+_SERVE: dict[str, Callable[[Desk, str], int]] = {
+    "o": _offer_due,
+    "a": _after_call_due,
+    "n": _node_due,
+    "s": _sweep_due,
+    "w": _wait_due,
+    "p": _place_due,
+}
 
 
 def route(d: Desk, ask: RouteAsk) -> Decision:
@@ -168,7 +146,7 @@ def route(d: Desk, ask: RouteAsk) -> Decision:
     if n is None:
         return Decision(refused=refused)
     n.routed += 1
-    return Decision(n.id, n.uri)
+    return Decision(n.id, n.uri, vip=next((d.vip[key] for key in ask.listed_as if key in d.vip), 0))
 
 
 def _listed(d: Desk, keys: tuple[str, ...]) -> bool:

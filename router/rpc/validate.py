@@ -11,7 +11,7 @@ from tierline.routing.v1 import routing_pb2 as pb
 
 from router.core.commands import Hello
 from router.core.errors import BadInput
-from router.core.match import SPAN
+from router.core.policy import SPAN
 from router.frames import ASSERTED
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)

@@ -17,7 +17,8 @@ from pathlib import Path
 from router.core.agent import AGENT
 from router.core.call import CALL
 from router.core.commands import Times
-from router.core.match import NO_ANSWER_REASON, SEAT_REASONS, SPAN, UNREACHABLE
+from router.core.match import NO_ANSWER_REASON, SEAT_REASONS, UNREACHABLE
+from router.core.policy import SPAN
 from router.store.rows import VIEW_AGENT, VIEW_CALL
 
 FOLDER = Path(__file__).parent / "lua"

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 from router.core.events import AgentSeen, NodeSeen, QueueSeen
-from router.core.match import SPAN
+from router.core.policy import SPAN
 from router.store import rows
 from router.store.keys import key
 

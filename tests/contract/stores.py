@@ -28,7 +28,7 @@ QUEUES = (
 )
 RULES = Rules(1, "one", QUEUES, (("=+8613800000001", 0), ("^13700", 0), ("=+8613800000002", START + 60_000)))
 Client = Any  # redis.Redis: its stubs give every answer as a union with str, None and awaitables
-Lines = dict[str, list[tuple[str, int]]]
+Lines = dict[str, list[tuple[str, float]]]
 
 
 @dataclass
@@ -36,8 +36,9 @@ class Raw:
     """Lines and counters as they lie in the store."""
 
     wait: Lines
-    ready: Lines
-    due: list[tuple[str, int]]
+    lines: Lines
+    pools: Lines
+    due: list[tuple[str, float]]
     talking: dict[str, int]
 
 
@@ -48,7 +49,7 @@ def raw_memory(store: MemoryStore) -> Raw:
         return {name: [(m, at) for at, m in line] for name, line in sorted(of.items()) if len(line)}
 
     talking = {queue: n for queue, n in sorted(d.talking.items()) if n}
-    return Raw(lines(d.wait), lines(d.free), [(m, at) for at, m in d.due], talking)
+    return Raw(lines(d.wait), lines(d.lines), lines(d.pools), [(m, at) for at, m in d.due], talking)
 
 
 def raw_redis(client: Client) -> Raw:
@@ -58,11 +59,11 @@ def raw_redis(client: Client) -> Raw:
         return {n.removeprefix(start): _line(client, n) for n in names}
 
     talking = {q.decode(): int(n) for q, n in sorted(client.hgetall(key(TENANT, "talking")).items()) if int(n)}
-    return Raw(lines("wait"), lines("ready"), _line(client, key(TENANT, "due")), talking)
+    return Raw(lines("wait"), lines("line"), lines("ready"), _line(client, key(TENANT, "due")), talking)
 
 
-def _line(client: Client, name: str) -> list[tuple[str, int]]:
-    return [(m.decode(), int(at)) for m, at in client.zrange(name, 0, -1, withscores=True)]
+def _line(client: Client, name: str) -> list[tuple[str, float]]:
+    return [(m.decode(), at) for m, at in client.zrange(name, 0, -1, withscores=True)]
 
 
 class World:

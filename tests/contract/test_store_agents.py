@@ -19,8 +19,8 @@ async def test_login_stands_not_ready_and_ready_stands_in_line(world: World) -> 
     await world.agent("a3", sales=1)
     world.clock.advance(10)
     await world.agent("a4", sales=1)
-    assert [m for m, _ in world.raw().ready["sales"]] == ["a3", "a4", "a2"]
-    assert [m for m, _ in world.raw().ready["tech"]] == ["a2"]
+    assert [m for m, _ in world.raw().pools["skill:sales:9:*"]] == ["a3", "a4", "a2"]
+    assert [m for m, _ in world.raw().pools["skill:tech:9:*"]] == ["a2"]
 
 
 async def test_a_repeat_changes_nothing(world: World) -> None:
@@ -101,7 +101,7 @@ async def test_new_skills_count_at_once(world: World) -> None:
     await world.enqueue("c1", "tech")
     effects = await world.store.login("a1", "8a1", (("tech", 1),), world.now)
     assert offer_in(effects).call == "c1"
-    assert world.raw().ready == {}
+    assert world.raw().pools == {}
 
 
 @pytest.mark.parametrize(("ask", "state", "reason"), [("not_ready", "not_ready", "lunch"), ("logout", "logged_out", "")])

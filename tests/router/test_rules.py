@@ -7,29 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ops.centre import Blacklisted
-from router.core.match import agent_score, call_score, not_ready_reason
+from router.core.match import not_ready_reason
 from router.core.route import blacklist_key, listed_as, refusal
 from router.rules import rules_of, times_of, until_ms
 from tests.router.kit import centre
-
-SCORE = st.tuples(st.integers(0, 99), st.integers(1, 9_999_999_999_999))
-
-
-@given(SCORE, SCORE)
-def test_call_score_orders_by_priority_then_time(a: tuple[int, int], b: tuple[int, int]) -> None:
-    """Higher priority first, then who entered first; exact in a double."""
-    assert (call_score(*a) < call_score(*b)) == ((-a[0], a[1]) < (-b[0], b[1]))
-    assert float(call_score(*a)) == call_score(*a) < 2**53
-
-
-@given(SCORE, SCORE)
-def test_agent_score_orders_by_level_then_idle(a: tuple[int, int], b: tuple[int, int]) -> None:
-    """Better (lower) level first, then the longest idle."""
-    assert (agent_score(*a) < agent_score(*b)) == (a < b)
 
 
 def test_reasons_for_not_ready() -> None:

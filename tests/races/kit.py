@@ -98,7 +98,7 @@ class Node(kit.MediaNode):
             await self.stream.write(pb.ToRouter(frames=[self.frame(**body) for body in bodies]))
 
     async def open(self, address: str) -> Node:
-        self._welcome = False
+        self.address, self._welcome = address, False
         await super().open(address)
         self._welcome = True
         if self._beats is None:
@@ -128,11 +128,18 @@ class Node(kit.MediaNode):
     async def stop(self) -> None:
         """End every call and go."""
         await self.silence()
-        if self.code is None:
-            for call in self.versions:
-                await self.send(end=self.end(call))
-            await self.all_acked()
+        if self.versions:
+            await until_async(self._ended, 10, f"{self.name} ends its calls")
         await self.close()
+
+    async def _ended(self) -> bool:
+        """Said and stored. A stream that broke (a machine with other work may stall Redis) is opened again."""
+        if self.code is not None:
+            await self.reopen(self.address)
+        with contextlib.suppress(*BROKEN):
+            await self.send_all(*({"end": self.end(call)} for call in self.versions))
+            await until_async(lambda: self.acked == self.seq or self.code is not None, 5, "an answer")
+        return self.acked == self.seq and self.code is None
 
     def version(self, call: str) -> int:
         """The next of this call."""

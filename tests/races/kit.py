@@ -49,13 +49,18 @@ class House:
 
     def facts(self, *calls: str) -> list[Fact]:
         """Facts about these calls, in order, each id once, as the ledger counts them."""
+        wanted = set(calls)
         entries: Any = redis.Redis(port=self.server.port).xrange(keys.facts("main"))
         every = [facts_.decode(fields[keys.FACTS_FIELD.encode()]) for _, fields in entries]
-        return list({f.id: f for f in every if f.call in calls}.values())
+        return list({f.id: f for f in every if f.call in wanted}.values())
 
-    def kinds(self, call: str) -> list[str]:
-        """Kinds of a call's own facts, in order."""
-        return [f.kind for f in self.facts(call) if f.kind != "agent_changed"]
+    def kinds(self, *calls: str) -> dict[str, list[str]]:
+        """Kinds of each call's own facts, in order. Reads the whole stream: once a test, or nodes fall silent meanwhile."""
+        found: dict[str, list[str]] = {call: [] for call in calls}
+        for fact in self.facts(*calls):
+            if fact.kind != "agent_changed":
+                found[fact.call].append(fact.kind)
+        return found
 
 
 def config(redis_port: int, folder: Path) -> CentreConfig:

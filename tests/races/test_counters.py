@@ -61,8 +61,8 @@ async def test_a_counter_is_not_raised_twice_under_load(house: House, node: Node
     for side, address in zip(sides, reversed(house.addresses[:2]), strict=True):
         await side.come_back(address)
     assert _counts(await console.board()) == full
-    for call in await _all_served(sides):
-        assert sorted(house.kinds(call)) == ["agent_released", "bridged", "enqueued", "offered"], call
+    for call, kinds in house.kinds(*await _all_served(sides)).items():
+        assert sorted(kinds) == ["agent_released", "bridged", "enqueued", "offered"], call
 
 
 async def _all_served(sides: tuple[Side, ...]) -> set[str]:

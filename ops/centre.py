@@ -278,6 +278,11 @@ class CentreConfig:
     state: Path = Path("var")  # state folder: sockets, logs, prompts, recordings, database, credentials
 
     @property
+    def takes_calls(self) -> bool:
+        """Whether callers and seats come here. A national centre without seats places others' calls: no edge, no media."""
+        return self.centre.tier != "national" or any(agent.seat for agent in self.agent)
+
+    @property
     def redis_url(self) -> str:
         """The centre's Redis."""
         return f"redis://127.0.0.1:{self.ports.redis}/0"

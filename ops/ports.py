@@ -41,6 +41,7 @@ def uses(config: CentreConfig) -> tuple[Use, ...]:
         Use("ship_metrics", "metrics of the accounting shipper", LOOPBACK, ports.ship_metrics, 1, (TCP,)),
         Use("router", "gRPC of the routers", config.router.address, ports.router, routers, (TCP,)),
         Use("router_metrics", "metrics of the routers", config.router.address, ports.router_metrics, routers, (TCP,)),
+        Use("federation", "gRPC between centres", config.federation.address, ports.federation, routers, (TCP,)),
         Use("media_sip", "SIP of the media nodes", media, ports.media_sip, nodes, both),
         Use("media_metrics", "metrics of the media nodes", media, ports.media_metrics, nodes, (TCP,)),
         Use("ng", "control of rtpengine", LOOPBACK, ports.ng, nodes, (UDP,)),

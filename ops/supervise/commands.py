@@ -18,7 +18,8 @@ from typing import Any
 from ops.cli import Command, CommandError
 from ops.clock import SystemClock
 from ops.config import load
-from ops.supervise import files, logs, prepare, proc, resolve
+from ops.country import Country
+from ops.supervise import country, files, logs, prepare, proc, resolve
 from ops.supervise.machine import State
 from ops.supervise.run import Supervisor
 from ops.supervise.services import ROOT, services
@@ -35,6 +36,31 @@ def default_config() -> Path:
 def state_argument(parser: argparse.ArgumentParser) -> None:
     """--state of every command that works on a centre."""
     parser.add_argument("--state", type=Path, default=Path("var"), metavar="DIR", help="state folder of the centre (default: var)")
+
+
+def centre_arguments(parser: argparse.ArgumentParser) -> None:
+    """--centre and --country of every command that works on a centre of several."""
+    parser.add_argument(
+        "--centre",
+        nargs="+",
+        metavar="WHICH",
+        help='a centre of a country file: "national", "province NAME" or "all"; its state is in DIR/NAME',
+    )
+    parser.add_argument("--country", type=Path, default=None, metavar="FILE", help="country file (default: country.toml)")
+
+
+def _found(args: argparse.Namespace, auto_ports: bool = False) -> tuple[Country, list[str]]:
+    """The country and the centres that --centre means."""
+    found = country.opened((args.country or country.default_file()).absolute(), args.state.absolute(), auto_ports)
+    return found, country.names(found, args.centre)
+
+
+def _folders(args: argparse.Namespace) -> list[files.Folder]:
+    """The state folders that --state and --centre mean."""
+    if not args.centre:
+        return [files.Folder(args.state.absolute())]
+    found, names = _found(args)
+    return [files.Folder(found.base / name) for name in names]
 
 
 class Voice:
@@ -58,16 +84,33 @@ class Voice:
 def _up_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, default=None, metavar="FILE", help="configuration (default: centre.toml)")
     state_argument(parser)
+    centre_arguments(parser)
     parser.add_argument("--detach", action="store_true", help="come back when all is up; `tierline down` ends it")
     parser.add_argument("--auto-ports", action="store_true", help="take another port where one is taken, and say which")
     parser.add_argument("--quiet", action="store_true", help="say nothing on standard output (it is in STATE/log/supervisor.log)")
 
 
 def _up(args: argparse.Namespace) -> int:
+    start = detached if args.detach else up
+    if args.centre:
+        found, names = _found(args, args.auto_ports)
+        if len(names) == 1:
+            return start(country.given(found, names[0]), files.Folder(found.base / names[0]), False, not args.quiet)
+        if not args.detach:
+            raise CommandError("--centre all needs --detach: each centre has a supervisor of its own")
+        return all_up(found, not args.quiet)
     folder = files.Folder(args.state.absolute())
     path = (args.config or default_config()).absolute()
-    start = detached if args.detach else up
     return start(path, folder, args.auto_ports, not args.quiet)
+
+
+def all_up(found: Country, aloud: bool = True) -> int:
+    """Start all centres of a country; 0 when all are up, else the status of one that is not, and none is left running."""
+    status = country.up_all(found, aloud)
+    if status:
+        for name in found.members:
+            stop(files.Folder(found.base / name), drain_s=0, aloud=False)
+    return status
 
 
 def up(path: Path, folder: files.Folder, auto_ports: bool, aloud: bool = True) -> int:
@@ -124,17 +167,18 @@ def _show(log: Path, shown: int, aloud: bool) -> int:
 
 def _down_arguments(parser: argparse.ArgumentParser) -> None:
     state_argument(parser)
+    centre_arguments(parser)
     parser.add_argument(
         "--drain", type=float, default=None, metavar="S", help="wait so long for conversations (default: media.drain_s)"
     )
 
 
 def _down(args: argparse.Namespace) -> int:
-    folder = files.Folder(args.state.absolute())
-    if not stop(folder, args.drain):
+    folders = _folders(args)
+    stopped = [stop(folder, args.drain) for folder in folders]
+    for folder in (one for one, ran in zip(folders, stopped, strict=True) if not ran):
         print(f"no centre runs in {folder.path}", file=sys.stderr)
-        return NOT_RUNNING
-    return 0
+    return 0 if any(stopped) else NOT_RUNNING
 
 
 def stop(folder: files.Folder, drain_s: float | None = None, aloud: bool = True) -> bool:
@@ -158,16 +202,23 @@ def stop(folder: files.Folder, drain_s: float | None = None, aloud: bool = True)
 
 def _status_arguments(parser: argparse.ArgumentParser) -> None:
     state_argument(parser)
+    centre_arguments(parser)
     parser.add_argument("--json", action="store_true", help="as one JSON object")
 
 
 def _status(args: argparse.Namespace) -> int:
-    """0 when all is healthy, 1 when something is not, 3 when nothing runs."""
-    folder = files.Folder(args.state.absolute())
+    """0 when all is healthy, 1 when something is not, 3 when nothing runs; of several centres the worst."""
+    folders = _folders(args)
+    return max(_status_of(folder, args.json, titled=len(folders) > 1) for folder in folders)
+
+
+def _status_of(folder: files.Folder, as_json: bool, titled: bool) -> int:
+    if titled and not as_json:
+        print(f"{folder.path.name}:")
     data = files.read(folder.supervisor) if files.running(folder) else {}
     processes = {child["name"]: _process(child) for child in data.get("children", [])}
     good = bool(processes) and all(one["state"] == State.UP.value for one in processes.values())
-    if args.json:
+    if as_json:
         told = {"state": str(folder.path), "running": bool(data), "healthy": good, "processes": processes}
         print(json.dumps(told, ensure_ascii=False))
     elif not data:

@@ -105,7 +105,8 @@ def steps(config: CentreConfig, folder: files.Folder) -> tuple[Step, ...]:
         await _command(folder, "publish", "--config", str(folder.config))
         return f"menu and prompts in {config.prompts}"
 
-    return Step("seats", seats, ("redis",)), Step("publish", publish)
+    first = Step("seats", seats, ("redis",))
+    return (first, Step("publish", publish)) if config.takes_calls else (first,)
 
 
 async def _command(folder: files.Folder, name: str, *words: str) -> None:

@@ -67,7 +67,7 @@ def move(config: CentreConfig, claimed: set[int]) -> tuple[CentreConfig, list[st
     used = set(claimed)
     changes: dict[str, int] = {}
     for use in uses(config):
-        start = use.port if _fits(use, use.port, used) else _other(use, used)
+        start = use.port if fits(use, use.port, used) else _other(use, used)
         used.update(range(start, start + use.count))
         if start != use.port:
             changes[use.key] = start
@@ -77,8 +77,8 @@ def move(config: CentreConfig, claimed: set[int]) -> tuple[CentreConfig, list[st
     return replace(config, ports=replace(config.ports, **changes)), lines
 
 
-def _fits(use: Use, start: int, used: set[int]) -> bool:
-    """Audio: rtpengine goes around single taken ports, so a sample must do."""
+def fits(use: Use, start: int, used: set[int]) -> bool:
+    """Whether nobody has it. Audio: rtpengine goes around single taken ports, so a sample must do."""
     ports = range(start, start + use.count)
     if not used.isdisjoint(ports):
         return False
@@ -92,7 +92,7 @@ def _other(use: Use, used: set[int]) -> int:
     first = os.getpid() * 100 % room
     for offset in range(0, room, use.count):
         start = low + (first + offset) % room
-        if _fits(use, start, used):
+        if fits(use, start, used):
             return start
     raise PortTaken((f"no {use.count} neighbouring free ports between {low} and {high} for {use.what}",))
 

@@ -30,6 +30,8 @@ class Service:
 def services(config: CentreConfig, file: Path) -> tuple[Service, ...]:
     """All children of the centre; `file` is the resolved configuration they read."""
     nodes, routers = range(config.media.nodes), range(config.router.instances)
+    if not config.takes_calls:
+        return (_redis(config), *(_router(config, file, n) for n in routers), _console(config, file))
     return (
         _redis(config),
         *(_rtpengine(config, file, n) for n in nodes),

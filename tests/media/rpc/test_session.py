@@ -17,7 +17,7 @@ from tests.kit.ports import free_port
 from tests.kit.wait import until_async
 from tests.media.rpc.fake_router import FakeRouter
 
-PROFILE = Profile("13812345678", "4001234", "t1", Home("CN", "广东"), "zh", ("agent",), 1)
+PROFILE = Profile("13812345678", "4001234", "t1", Home("CN", "广东"), "zh", ("agent",), 1, 2)
 
 
 def enqueue(call: str, version: int = 1) -> Enqueue:
@@ -93,6 +93,7 @@ async def test_frames_of_one_turn_are_one_message(router: FakeRouter, way: Way) 
     await until_async(lambda: len(router.kinds()) == 4, 5, "frames")
     assert router.kinds() == ["hello", "end", "enqueue", "enqueue"]
     assert router.heard[-1].enqueue.profile.home.province == "广东"
+    assert router.heard[-1].enqueue.profile.vip == 2
 
 
 async def test_what_nobody_waits_for_goes_after_a_moment(router: FakeRouter, way: Way) -> None:
@@ -105,15 +106,20 @@ async def test_what_nobody_waits_for_goes_after_a_moment(router: FakeRouter, way
 
 async def test_frames_reach_the_call(router: FakeRouter, way: Way) -> None:
     """Each kind of frame becomes the call's event; times are by our clock."""
-    router.say(queued={"call": "c1", "position": 2})
+    router.say(queued={"call": "c1", "position": 2, "expected_ms": 90_000})
     router.say(offer={"call": "c1", "offer": "o1", "agent": "alice", "seat": "8001", "expires_ms": 20_000})
+    away = {"centre": "hunan", "uri": "sip:8009@hunan.tierline;placement=c1.p1"}
+    router.say(offer={"call": "c1", "offer": "c1.p1", "agent": "bob", "seat": "8009", "expires_ms": 20_000} | away)
+    router.say(turned_away={"call": "c1", "queue": "general", "reason": Reason.REASON_QUEUE_FULL})
     router.say(withdraw={"call": "c1", "offer": "o1", "reason": Reason.REASON_EXPIRED})
     router.say(release={"call": "c1", "reason": Reason.REASON_NODE_LOST})
-    await until_async(lambda: len(way.calls.got) == 4, 5, "events")
-    kinds = [type(event) for _, event in way.calls.got]
-    assert kinds == [on.Queued, on.Offered, on.Withdrawn, on.Released]
-    offered = way.calls.got[1][1]
-    assert isinstance(offered, on.Offered)
+    await until_async(lambda: len(way.calls.got) == 6, 5, "events")
+    queued, offered, elsewhere, turned, withdrawn, released = [event for _, event in way.calls.got]
+    assert [type(one) for one in (withdrawn, released)] == [on.Withdrawn, on.Released]
+    assert queued == on.Queued(2, 90_000)
+    assert turned == on.TurnedAway("general", Reason.REASON_QUEUE_FULL)
+    assert isinstance(offered, on.Offered) and isinstance(elsewhere, on.Offered)
+    assert (offered.centre, elsewhere.centre, elsewhere.uri) == ("", away["centre"], away["uri"])
     # the fake router says it is 1970: an offer that runs out 20 s later there does so 20 s from now here
     assert abs(offered.expires_ms - SystemClock().now_ms() - 20_000) < 5_000
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from aiohttp import web
 from argon2 import PasswordHasher
@@ -15,14 +16,18 @@ from sqlalchemy.exc import SQLAlchemyError
 from console.api import server
 from console.api.agent import leave
 from console.api.context import Context
+from console.api.newcomers import Newcomers
 from console.api.sessions import Sessions
+from console.api.taking import take
 from console.ledger.audit import DIFFERENCES, audit
 from console.ledger.database import Database, away
 from console.ledger.people import People
 from console.ledger.queries import Queries
 from console.ledger.reader import Reader
+from console.ledger.rulebooks import RuleBooks
 from console.live.hub import Hub
 from console.live.router import Routers
+from console.live.rules import Rules
 from console.metrics import Metrics
 from ops.centre import CentreConfig
 from ops.clock import Clock, SystemClock
@@ -52,7 +57,12 @@ class App:
         self.hub = Hub(config, self.routers, self.clock, lambda: self.reader.smooth)
         self.reader.feed, self.reader.stored = self.hub.feed, self.hub.stored
         sessions = Sessions(config, People(database, tenant), self.clock, passwords)
-        self.ctx = Context(config, self.clock, self.metrics, database, Queries(database, tenant), sessions, self.routers, self.hub)
+        books = RuleBooks(database, tenant)
+        self.rules = Rules(config, books, self.routers, self.clock, self.metrics)
+        newcomers = Newcomers(config, sessions, books, self.redis)
+        work = (sessions, self.routers, self.hub, self.rules, newcomers)
+        self.ctx = Context(config, self.clock, self.metrics, database, Queries(database, tenant), *work)
+        self.rules.on_take = partial(take, self.ctx)
         self.failed = asyncio.Event()  # a task ended by an error: half a console is worse than a restart
         self._tasks: list[asyncio.Task[None]] = []
         self._runner: web.AppRunner | None = None
@@ -63,7 +73,7 @@ class App:
         self._runner = web.AppRunner(server.make(self.ctx), access_log=None, shutdown_timeout=5)
         await self._runner.setup()
         await web.TCPSite(self._runner, self.config.console.address, self.config.ports.console).start()
-        work = (self.ctx.sessions.seed, self.reader.run, self.hub.run, self._housekeeping, self._auditing)
+        work = (self.ctx.sessions.seed, self.rules.run, self.reader.run, self.hub.run, self._housekeeping, self._auditing)
         self._tasks = [asyncio.create_task(self._told(step), name=step.__qualname__) for step in work]
         log.info("console serves", extra={"address": self.config.console.address, "port": self.config.ports.console})
 
@@ -79,12 +89,23 @@ class App:
         while True:
             try:
                 await asyncio.to_thread(self.ctx.database.migrate)
-                return await self.ctx.sessions.load()
+                await self.rules.load()
+                return await self._known_rules()
             except SQLAlchemyError as error:
                 if not away(error):
                     raise
                 log.warning("waiting for the database", extra={"why": str(error)[:200]})
                 await asyncio.sleep(RETRY_S)
+
+    async def _known_rules(self) -> None:
+        """Begin with the newest version, and what the edge must know of seats it brought."""
+        config = self.rules.config
+        self.ctx.take(config)
+        self.ctx.sessions.config = config
+        self.hub.take(config)
+        await self.ctx.sessions.load()
+        installed = {agent.seat for agent in self.rules.installed.agent if agent.seat}
+        await self.ctx.newcomers.forget(installed - {agent.seat for agent in config.agent})
 
     async def _housekeeping(self) -> None:
         """End sessions that ran out, log their agents out, and try again what no router took."""
@@ -92,6 +113,7 @@ class App:
             await asyncio.sleep(EXPIRE_S)
             try:
                 gone = await self.ctx.sessions.expire()
+                await self.ctx.newcomers.provide()
             except SQLAlchemyError as error:
                 log.warning("sessions wait for the database", extra={"why": type(error).__name__})
                 continue

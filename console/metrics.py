@@ -27,6 +27,8 @@ class Metrics(Collector):
         self.requests = Counter("tierline_console_requests", "HTTP answers", ["status"], registry=r)
         self.logins = Counter("tierline_console_logins", "Log-ins by outcome: ok, wrong, throttled", ["outcome"], registry=r)
         self.router_up = Gauge("tierline_console_router_up", "1 if a router answers", registry=r)
+        self.rules_version = Gauge("tierline_console_rules_version", "Newest version of the rules", registry=r)
+        self.rules_in_force = Gauge("tierline_console_rules_in_force", "1 if the routers work by the newest version", registry=r)
         registry.register(self)
 
     def collect(self) -> Iterable[Metric]:

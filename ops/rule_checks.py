@@ -94,10 +94,11 @@ def _ladders(book: RuleTables) -> Iterator[Finding]:
 def _calendars(book: RuleTables) -> Iterator[Finding]:
     """Queues and branches name calendars that are there; a day is a holiday once, with both times or none."""
     known = {calendar.id for calendar in book.calendar}
-    for table, items in (("queue", book.queue), ("branch", book.branch)):
-        for index, item in enumerate(items):
-            if item.calendar and item.calendar not in known:
-                yield (table, index, "calendar"), _known("there is no calendar", item.calendar, known, "calendars are")
+    named = [("queue", n, queue.calendar) for n, queue in enumerate(book.queue)]
+    named += [("branch", n, branch.calendar) for n, branch in enumerate(book.branch)]
+    for table, index, name in named:
+        if name and name not in known:
+            yield (table, index, "calendar"), _known("there is no calendar", name, known, "calendars are")
     for index, calendar in enumerate(book.calendar):
         for at, text in twice("holidays", "date", calendar.holidays):
             yield ("calendar", index, *at), text

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from console.api.errors import BadRequest
 from console.api.fields import Field, check
+from console.api.newcomers import Newcomers
 from console.api.sessions import Sessions
 from console.api.throttle import Throttle
 from console.ledger.audit import Policy
@@ -19,6 +20,7 @@ from console.ledger.people import Session, User
 from console.ledger.queries import Queries
 from console.live.hub import Hub
 from console.live.router import Routers
+from console.live.rules import Rules
 from console.metrics import Metrics
 from ops.centre import Agent, CentreConfig
 from ops.clock import Clock
@@ -36,6 +38,8 @@ class Context:
     sessions: Sessions
     routers: Routers
     hub: Hub
+    rules: Rules
+    newcomers: Newcomers
     leaving: set[str] = field(default_factory=set)  # agents whose log-out waits for a router
     throttle: Throttle = field(default_factory=Throttle)
     agents: dict[str, Agent] = field(default_factory=dict)
@@ -43,6 +47,11 @@ class Context:
     policy: Policy = field(default_factory=Policy)
 
     def __post_init__(self) -> None:
+        self.take(self.config)
+
+    def take(self, config: CentreConfig) -> None:
+        """Work by these rules from now on."""
+        self.config = config
         self.agents = {agent.id: agent for agent in self.config.agent}
         self.reasons = tuple(reason.id for reason in self.config.not_ready)
         unrecorded = frozenset(queue.id for queue in self.config.queue if not queue.record)
@@ -90,18 +99,19 @@ class Route:
     reply: str = ""
     errors: tuple[int, ...] = ()
     produces: str = "application/json"
+    longest: int = 65_536  # bytes of a body
 
     async def take(self, request: web.Request) -> dict[str, Any]:
         """The checked fields of a request. Raises BadRequest naming the field."""
         fields = check(dict(request.match_info), self.parts) if self.parts else {}
         fields |= check(dict(request.query), self.query)
         if self.body:
-            fields |= check(await _json(request), self.body)
+            fields |= check(await _json(request, self.longest), self.body)
         return fields
 
 
-async def _json(request: web.Request) -> object:
+async def _json(request: web.Request, longest: int) -> object:
     try:
-        return json.loads(await request.read())
+        return json.loads(await request.clone(client_max_size=longest).read())
     except (ValueError, RecursionError) as error:
         raise BadRequest("bad_json", f"the body is not JSON: {str(error)[:100]}") from error

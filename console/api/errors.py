@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from aiohttp import web
 from sqlalchemy.exc import SQLAlchemyError
 
 from console.ledger.database import away
 from console.live.router import Refused, RouterAway, RouterFault, UnknownAgent
+from ops.config import ConfigError
 
 log = logging.getLogger(__name__)
 
@@ -18,9 +20,10 @@ class ApiError(Exception):
 
     status = 500
 
-    def __init__(self, code: str, text: str, field: str = "", headers: dict[str, str] | None = None) -> None:
+    def __init__(self, code: str, text: str, field: str = "", headers: dict[str, str] | None = None, **more: Any) -> None:
         super().__init__(text)
         self.code, self.text, self.field, self.headers = code, text, field, headers or {}
+        self.more = more  # beside "error": lists that programs use
 
 
 class BadRequest(ApiError):
@@ -47,6 +50,12 @@ class NotFound(ApiError):
     status = 404
 
 
+class Conflict(ApiError):
+    """What it was based on has changed."""
+
+    status = 409
+
+
 class TooMany(ApiError):
     """Wait; header Retry-After says how long."""
 
@@ -61,7 +70,10 @@ def answer(status: int, code: str, text: str, field: str = "", headers: dict[str
 def answer_for(error: Exception) -> web.Response:
     """The answer an exception deserves. What is not expected is logged with its trace and told as 500 without detail."""
     if isinstance(error, ApiError):
-        return answer(error.status, error.code, error.text, error.field, error.headers)
+        body = {"error": {"code": error.code, "text": error.text, "field": error.field}, **error.more}
+        return web.json_response(body, status=error.status, headers=error.headers)
+    if isinstance(error, ConfigError):
+        return _mistakes(error)
     if isinstance(error, web.HTTPException):
         return answer(error.status, error.reason.lower().replace(" ", "_"), error.reason, headers=_kept(error))
     if isinstance(error, Refused):
@@ -76,6 +88,13 @@ def answer_for(error: Exception) -> web.Response:
     told = "router_fault" if isinstance(error, RouterFault) else "internal"
     log.error("request failed", exc_info=error)
     return answer(500, told, "an internal error; it is in the log")
+
+
+def _mistakes(error: ConfigError) -> web.Response:
+    """Rules that cannot be taken: the first mistake as the error, all of them beside it."""
+    found = [{"field": key, "text": text} for key, text in error.findings]
+    first = {"code": "bad_rules", "text": error.problems[0], "field": found[0]["field"]}
+    return web.json_response({"error": first, "mistakes": found[:200]}, status=400)
 
 
 def _kept(error: web.HTTPException) -> dict[str, str]:

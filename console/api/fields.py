@@ -66,7 +66,27 @@ class Whole:
         return {"type": "integer", "description": self.told, "minimum": self.least, "maximum": self.most}
 
 
-Field = Text | Whole
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A JSON object that the handler checks itself; `schema_name` tells the document what it is."""
+
+    name: str
+    told: str
+    schema_name: str
+    required: bool = True
+
+    def take(self, value: object) -> dict[str, Any]:
+        """The value. Raises BadRequest naming the field."""
+        if not isinstance(value, dict):
+            raise BadRequest("bad_field", f"{self.name} must be an object", self.name)
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        """As JSON Schema."""
+        return {"$ref": f"#/components/schemas/{self.schema_name}"}
+
+
+Field = Text | Whole | Table
 
 
 def check(data: object, fields: tuple[Field, ...]) -> dict[str, Any]:

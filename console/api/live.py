@@ -1,7 +1,8 @@
 """/api/live: a WebSocket that pushes the own agent to agents and the board to supervisors.
 
 Server to browser, each a JSON object with `type`: `agent` {agent, now_ms}; `board` {queues, agents, full, now_ms} where rows
-replace the known ones; `calls` {}: the call list has news; `router` {up}. Closed with 4401 when the session is over.
+replace the known ones; `calls` {}: the call list has news; `router` {up}; `rules` {}: names of queues, reasons or seats may have
+changed, ask /api/me again. Closed with 4401 when the session is over.
 """
 
 from __future__ import annotations
@@ -80,9 +81,10 @@ async def _first(ctx: Context, socket: web.WebSocketResponse, watcher: Watcher) 
 
 def _news(ctx: Context, watcher: Watcher, full: bool) -> list[Json]:
     """What changed since the last time, taken."""
-    agents, queues, router = watcher.agents, watcher.queues, watcher.router
-    watcher.agents, watcher.queues, watcher.router = set(), False, False
+    agents, queues, router, rules = watcher.agents, watcher.queues, watcher.router, watcher.rules
+    watcher.agents, watcher.queues, watcher.router, watcher.rules = set(), False, False, False
     told: list[Json] = [{"type": "router", "up": ctx.routers.up}] if router else []
+    told += [{"type": "rules"}] if rules else []
     if watcher.agent:
         rows = [ctx.hub.agents[name] for name in agents if name in ctx.hub.agents]
         return told + [{"type": "agent", "agent": row, "now_ms": ctx.hub.now_ms()} for row in rows]

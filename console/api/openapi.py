@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from dataclasses import MISSING, fields, is_dataclass
+from typing import Any, get_args, get_origin, get_type_hints
 
 from console.api.context import PUBLIC, Route
 from console.ledger.models import CallRow, MenuStepRow, RecordingRow, SegmentRow
+from ops.rulebook import RuleBook
 
 Schema = dict[str, Any]
 _STRING, _WHOLE, _BOOL = {"type": "string"}, {"type": "integer"}, {"type": "boolean"}
@@ -14,7 +16,7 @@ _TOLD = {
     401: "No session (log in), or wrong log-in",
     403: "Not for this role, or from another site",
     404: "No such thing",
-    409: "The agent's state does not allow it",
+    409: "The state does not allow it, or somebody was quicker",
     416: "No such part of the file",
     426: "Not a WebSocket request",
     429: "Too many wrong log-ins; see Retry-After",
@@ -44,8 +46,60 @@ _HOME = _object(country=_STRING, province=_STRING, city=_STRING, carrier=_STRING
 _FACT = _object(id=_STRING, at_ms=_WHOLE, source=_STRING, kind=_STRING, agent=_STRING, body={"type": "object"})
 _CALL = _row(CallRow)
 _PARTS = {"segments": _list(_row(SegmentRow)), "menu": _list(_row(MenuStepRow)), "recordings": _list(_row(RecordingRow))}
+
+
+def _fields(kind: Any) -> Schema:
+    """A dataclass of the configuration as it is read: what has a default may be left out."""
+    hints = get_type_hints(kind)
+    made = _object(**{one.name: _hint(hints[one.name]) for one in fields(kind)})
+    made["required"] = [one.name for one in fields(kind) if one.default is MISSING and one.default_factory is MISSING]
+    return made
+
+
+def _hint(hint: Any) -> Schema:
+    if is_dataclass(hint):
+        return _fields(hint)
+    if get_origin(hint) is tuple:
+        return _list(_hint(get_args(hint)[0]))
+    if get_origin(hint) is dict:
+        return {"type": "object", "additionalProperties": _hint(get_args(hint)[1])}
+    return {str: _STRING, int: _WHOLE, bool: _BOOL}[hint]
+
+
+_ANY: Schema = {}
+_CHANGES = _list(_object(table=_STRING, row=_STRING, field=_STRING, old=_ANY, new=_ANY))
+_WARNINGS = _list(_object(code=_STRING, row=_STRING, text=_STRING))
+_PASSWORDS = _list(_object(user=_STRING, name=_STRING, password=_STRING, seat=_STRING, seat_password=_STRING))
+_ERROR = _object(
+    error=_object(code=_STRING, text=_STRING, field=_STRING),
+    mistakes=_list(_object(field=_STRING, text=_STRING)),
+    version=_WHOLE,
+    changes=_CHANGES,
+)
+_RULES = {
+    "RuleBook": _fields(RuleBook),
+    "Rules": _object(
+        version=_WHOLE,
+        sha256=_STRING,
+        in_force=_BOOL,
+        why_not=_STRING,
+        book=_ref("RuleBook"),
+        openings=_list(_object(kind=_STRING, id=_STRING, state=_STRING, until_ms=_WHOLE, closed=_STRING)),
+        now_ms=_WHOLE,
+    ),
+    "RulesChecked": _object(version=_WHOLE, changes=_CHANGES, warnings=_WARNINGS),
+    "RulesMade": _object(
+        version=_WHOLE, in_force=_BOOL, why_not=_STRING, changes=_CHANGES, warnings=_WARNINGS, passwords=_PASSWORDS
+    ),
+    "RuleVersions": _object(
+        versions=_list(_object(version=_WHOLE, at_ms=_WHOLE, who=_STRING, why=_STRING, sha256=_STRING)), next=_WHOLE
+    ),
+    "RuleVersion": _object(version=_WHOLE, against=_WHOLE, book=_ref("RuleBook"), changes=_CHANGES),
+    "Passwords": _object(passwords=_PASSWORDS),
+}
 SCHEMAS: dict[str, Schema] = {
-    "Error": _object(error=_object(code=_STRING, text=_STRING, field=_STRING)),
+    "Error": _ERROR | {"required": ["error"]},
+    **_RULES,
     "Ok": _object(ok=_BOOL),
     "User": _object(id=_STRING, name=_STRING, role=_STRING, seat=_STRING),
     "Login": _object(user=_ref("User"), expires_ms=_WHOLE, router=_BOOL),

@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 from aiohttp import web
 
-from console.api import agent, auth, calls, live, pages, supervise
+from console.api import agent, auth, calls, live, pages, rules, supervise
 from console.api.context import PUBLIC, Call, Context, Route
 from console.api.guard import errors, guarded, on_prepare
 from console.api.live import SOCKETS
@@ -24,6 +24,7 @@ ROUTES: tuple[Route, ...] = (
     *agent.ROUTES,
     *supervise.ROUTES,
     *calls.ROUTES,
+    *rules.ROUTES,
     *live.ROUTES,
     *pages.ROUTES,
     _SELF,

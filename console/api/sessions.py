@@ -50,15 +50,20 @@ class Sessions:
 
     async def seed(self) -> None:
         """Give users without a password the one of STATE/credentials.json."""
-        first = {user: text for user, text in self._credentials().items() if user in self.users and not self.users[user].password}
-        loop = asyncio.get_running_loop()
-        for chunk in _chunks(sorted(first), _SEED_CHUNK):
-            hashes = await asyncio.gather(*(loop.run_in_executor(self._pool, self.passwords.hash, first[user]) for user in chunk))
-            await asyncio.to_thread(self.people.set_passwords, dict(zip(chunk, hashes, strict=True)), True)
-        self.users = await asyncio.to_thread(self.people.users)
+        given = self._credentials()
+        await self.give({user: text for user, text in given.items() if user in self.users and not self.users[user].password}, True)
         self.seeded.set()
         without = sorted(user.id for user in self.users.values() if not user.password)
         log.info("users ready", extra={"users": len(self.users), "without_password": without[:20]})
+
+    async def give(self, passwords: dict[str, str], first: bool = False) -> None:
+        """Set passwords by user; with `first` only where there is none yet."""
+        loop = asyncio.get_running_loop()
+        for chunk in _chunks(sorted(passwords), _SEED_CHUNK):
+            work = (loop.run_in_executor(self._pool, self.passwords.hash, passwords[user]) for user in chunk)
+            hashes = await asyncio.gather(*work)
+            await asyncio.to_thread(self.people.set_passwords, dict(zip(chunk, hashes, strict=True)), first)
+        self.users = await asyncio.to_thread(self.people.users)
 
     def _credentials(self) -> dict[str, str]:
         path = self.config.state / "credentials.json"

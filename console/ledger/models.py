@@ -198,6 +198,28 @@ class SessionRow(SQLModel, table=True):
     expires_ms: int = Field(default=0, sa_type=BigInteger, index=True, nullable=False)
 
 
+class RuleVersionRow(SQLModel, table=True):
+    """A version of the rule book. Never changed; the highest one is to be in force."""
+
+    __tablename__ = "rule_version"
+    tenant: str = _text(primary_key=True)
+    version: int = _big(primary_key=True)
+    at_ms: int = _big()  # when it was taken
+    who: str = _text()  # login; "": the installation's file
+    why: str = _text()
+    document: str = _text()  # JSON of ops/rulebook.py, as text: its sha256 counts every character
+    sha256: str = _text()
+
+
+class SeatRow(SQLModel, table=True):
+    """A seat that was made while running: what the edge must know of it. Seats of the installation stand in credentials.json."""
+
+    __tablename__ = "seat"
+    tenant: str = _text(primary_key=True)
+    seat: str = _text(primary_key=True)
+    ha1: str = _text()
+
+
 def table(model: type[SQLModel]) -> Table:
     """The SQLAlchemy table of a model, for statements written by hand."""
     return SQLModel.metadata.tables[str(model.__tablename__)]

@@ -35,6 +35,7 @@ class Watcher:
     queues: bool = False
     calls: bool = False
     router: bool = False  # the router went or came
+    rules: bool = False  # names may have changed
     greeted: bool = False  # has had the whole board
 
     def touch(self, agents: Iterable[str], queues: bool = False) -> None:
@@ -53,12 +54,10 @@ class Hub:
 
     def __init__(self, config: CentreConfig, routers: Routers, clock: Clock, smooth: Callable[[], bool]) -> None:
         self.routers, self.clock, self.smooth = routers, clock, smooth
-        self.names = {agent.id: agent.name for agent in config.agent}
-        self.queue_order = {queue.id: n for n, queue in enumerate(config.queue)}
-        self._anyone = config.agent[0].id if config.agent else "-"
+        self.watchers: set[Watcher] = set()
+        self.take(config)
         self.agents: dict[str, Json] = {}
         self.queues: dict[str, Json] = {}
-        self.watchers: set[Watcher] = set()
         self._dirty: set[str] = set()
         self._queues_dirty = False
         self._all = False
@@ -67,6 +66,15 @@ class Hub:
         self._skew_ms = 0  # router's clock less ours
         self._router_was = True
         self._work = asyncio.Event()
+
+    def take(self, config: CentreConfig) -> None:
+        """Names and order as this version of the rules has them; pages ask for theirs anew."""
+        self.names = {agent.id: agent.name for agent in config.agent}
+        self.queue_order = {queue.id: n for n, queue in enumerate(config.queue)}
+        self._anyone = config.agent[0].id if config.agent else "-"
+        for watcher in self.watchers:
+            watcher.rules = True
+            watcher.wake.set()
 
     # ---- in ----
     def feed(self, facts: Sequence[Fact]) -> None:

@@ -1,4 +1,4 @@
-"""The console's way to the routers: service Agents over gRPC, with failover. Only here gRPC codes become exceptions."""
+"""The console's way to the routers: services Agents and Admin over gRPC, with failover. Only here gRPC codes become exceptions."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar
 
 import grpc
+from tierline.admin.v1 import admin_pb2
+from tierline.admin.v1.admin_pb2_grpc import AdminStub
 from tierline.agents.v1 import agents_pb2 as pb
 from tierline.agents.v1.agents_pb2_grpc import AgentsStub
 
@@ -13,6 +15,7 @@ from console.metrics import Metrics
 
 T = TypeVar("T")
 DEADLINE_S = 1.5
+APPLY_S = 10.0  # some 10,000 agents take a second
 _TRY_NEXT = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
 _OPTIONS = [("grpc.max_reconnect_backoff_ms", 1000), ("grpc.initial_reconnect_backoff_ms", 200)]
 
@@ -33,21 +36,28 @@ class RouterFault(RuntimeError):
     """The router answered with an error that is a defect."""
 
 
+class Stub:
+    """Both services of one router."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self.agents, self.admin = AgentsStub(channel), AdminStub(channel)
+
+
 class Routers:
-    """All verbs of service Agents. Starts with the router that answered last; verbs may be repeated, so the next may be asked."""
+    """Agents and Admin. Starts with the router that answered last; verbs may be repeated, so the next one may be asked."""
 
     def __init__(self, targets: Iterable[str], tenant: str, metrics: Metrics) -> None:
         self.tenant, self.metrics = tenant, metrics
         self._channels = [grpc.aio.insecure_channel(target, options=_OPTIONS) for target in targets]
-        self._stubs = [AgentsStub(channel) for channel in self._channels]
+        self._stubs = [Stub(channel) for channel in self._channels]
         self._current = 0
         self.up = True  # as the last call found it
 
-    async def _call(self, verb: Callable[[Any], Callable[..., Awaitable[T]]], request: Any) -> T:
+    async def _call(self, verb: Callable[[Any], Callable[..., Awaitable[T]]], request: Any, deadline_s: float = DEADLINE_S) -> T:
         why = "no router is configured"
         for _ in self._stubs:
             try:
-                reply = await verb(self._stubs[self._current])(request, timeout=DEADLINE_S)
+                reply = await verb(self._stubs[self._current])(request, timeout=deadline_s)
                 self._told(True)
                 return reply
             except grpc.aio.AioRpcError as error:
@@ -66,31 +76,41 @@ class Routers:
     async def login(self, agent: str, seat: str, skills: dict[str, int]) -> pb.AgentView:
         """Start work at a seat. Repeats are harmless."""
         levels = [pb.SkillLevel(skill=skill, level=level) for skill, level in skills.items()]
-        return await self._call(lambda s: s.Login, pb.LoginRequest(tenant=self.tenant, agent=agent, seat=seat, skills=levels))
+        request = pb.LoginRequest(tenant=self.tenant, agent=agent, seat=seat, skills=levels)
+        return await self._call(lambda s: s.agents.Login, request)
 
     async def logout(self, agent: str) -> pb.AgentView:
         """Stop work; during a call after it."""
-        return await self._call(lambda s: s.Logout, self._agent(agent))
+        return await self._call(lambda s: s.agents.Logout, self._agent(agent))
 
     async def ready(self, agent: str) -> pb.AgentView:
         """Take calls."""
-        return await self._call(lambda s: s.SetReady, self._agent(agent))
+        return await self._call(lambda s: s.agents.SetReady, self._agent(agent))
 
     async def not_ready(self, agent: str, reason: str) -> pb.AgentView:
         """Take no calls, for a reason."""
-        return await self._call(lambda s: s.SetNotReady, pb.NotReadyRequest(tenant=self.tenant, agent=agent, reason=reason))
+        return await self._call(lambda s: s.agents.SetNotReady, pb.NotReadyRequest(tenant=self.tenant, agent=agent, reason=reason))
 
     async def end_after_call(self, agent: str) -> pb.AgentView:
         """After-call work is done."""
-        return await self._call(lambda s: s.EndAfterCall, self._agent(agent))
+        return await self._call(lambda s: s.agents.EndAfterCall, self._agent(agent))
 
     async def agent(self, agent: str) -> pb.AgentView:
         """The agent as it is. Raises UnknownAgent."""
-        return await self._call(lambda s: s.GetAgent, self._agent(agent))
+        return await self._call(lambda s: s.agents.GetAgent, self._agent(agent))
 
     async def board(self, agents: Iterable[str] = ()) -> pb.Board:
         """All queues, and these agents (none named: all)."""
-        return await self._call(lambda s: s.GetBoard, pb.BoardRequest(tenant=self.tenant, agents=list(agents)))
+        return await self._call(lambda s: s.agents.GetBoard, pb.BoardRequest(tenant=self.tenant, agents=list(agents)))
+
+    async def rules(self, have: str) -> admin_pb2.InForce:
+        """The version of the rules in force, with its document unless its sha256 is `have`."""
+        return await self._call(lambda s: s.admin.Get, admin_pb2.GetRequest(tenant=self.tenant, have=have))
+
+    async def apply(self, version: int, document: str) -> admin_pb2.InForce:
+        """Bring a version into force. Raises Refused when a newer one is."""
+        request = admin_pb2.ApplyRequest(tenant=self.tenant, version=version, document=document)
+        return await self._call(lambda s: s.admin.Apply, request, APPLY_S)
 
     def _agent(self, agent: str) -> pb.AgentRequest:
         return pb.AgentRequest(tenant=self.tenant, agent=agent)

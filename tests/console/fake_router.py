@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import grpc
+from tierline.admin.v1 import admin_pb2, admin_pb2_grpc
 from tierline.agents.v1 import agents_pb2 as pb
 from tierline.agents.v1 import agents_pb2_grpc as rpc
 from tierline.common.v1 import common_pb2
@@ -15,7 +17,7 @@ from ops.clock import Clock, SystemClock
 HOME = common_pb2.HomeArea(country="CN", province="四川", city="成都", carrier="中国移动")
 
 
-class FakeRouter(rpc.AgentsServicer):
+class FakeRouter(rpc.AgentsServicer, admin_pb2_grpc.AdminServicer):
     """Agents and queues in memory. Tests call `rings`, `talks`, `hangs_up`; every change is handed to `changed`."""
 
     def __init__(self, queues: tuple[str, ...] = ("bills",), clock: Clock | None = None) -> None:
@@ -25,12 +27,14 @@ class FakeRouter(rpc.AgentsServicer):
         self.boards = 0  # how often the board was asked for
         self.asked: list[str] = []
         self.store_away = False
+        self.rules = admin_pb2.InForce()  # none yet
         self._server: grpc.aio.Server | None = None
 
     async def start(self, port: int) -> FakeRouter:
         """Serve on 127.0.0.1:port."""
         self._server = grpc.aio.server()
         rpc.add_AgentsServicer_to_server(self, self._server)
+        admin_pb2_grpc.add_AdminServicer_to_server(self, self._server)
         self._server.add_insecure_port(f"127.0.0.1:{port}")
         await self._server.start()
         return self
@@ -126,3 +130,18 @@ class FakeRouter(rpc.AgentsServicer):
             await context.abort(grpc.StatusCode.UNAVAILABLE, "store away")
         agents = [view for name, view in self.agents.items() if not request.agents or name in request.agents]
         return pb.Board(queues=self.queues.values(), agents=agents, now_ms=self.clock.now_ms())
+
+    async def Get(self, request: admin_pb2.GetRequest, context: Any) -> admin_pb2.InForce:
+        found = self.rules
+        return admin_pb2.InForce(
+            version=found.version, sha256=found.sha256, document="" if request.have == found.sha256 else found.document
+        )
+
+    async def Apply(self, request: admin_pb2.ApplyRequest, context: Any) -> admin_pb2.InForce:
+        if self.store_away:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "store away")
+        if request.version < self.rules.version:
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, f"version {self.rules.version} is in force")
+        sha256 = hashlib.sha256(request.document.encode()).hexdigest()
+        self.rules = admin_pb2.InForce(version=request.version, sha256=sha256, document=request.document)
+        return admin_pb2.InForce(version=request.version, sha256=sha256)

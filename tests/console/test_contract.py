@@ -14,6 +14,7 @@ from console.api.openapi import SCHEMAS
 from console.api.server import ROUTES, make, openapi
 from console.ledger.audit import DIFFERENCES
 from console.ledger.fold import short
+from ops import rulebook
 from tests.browser.house import ROOT
 from tests.console.desk import Desk
 from tests.console.samples import answered
@@ -29,6 +30,8 @@ def problems(value: Any, schema: dict[str, Any], where: str = "$") -> list[str]:
     if "anyOf" in schema:
         found = [problems(value, option, where) for option in schema["anyOf"]]
         return [] if any(not one for one in found) else found[0]
+    if not schema:
+        return []
     kinds = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool, "null": type(None)}
     if type(value) is not kinds[schema["type"]]:
         return [f"{where}: want {schema['type']}, got {value!r}"]
@@ -76,14 +79,22 @@ async def test_answers_are_as_described(desk: Desk) -> None:
         return (await boss.call("GET", f"/api/calls/{made.call}"))[0] == 200
 
     await until_async(stored, 10, "the call is stored")
-    bodies = {"/api/agent/not-ready": {"reason": "meal"}, "/api/agents/{agent}/not-ready": {"reason": "meal"}}
+    book = rulebook.plain(desk.app.rules.book)
+    changed = book | {"queue": [row | {"priority": 7} for row in book["queue"]]}
+    bodies: dict[str, Any] = {
+        "/api/agent/not-ready": {"reason": "meal"},
+        "/api/agents/{agent}/not-ready": {"reason": "meal"},
+        "/api/rules/check": {"book": changed},
+        "/api/rules": {"base": 1, "why": "try", "book": changed},
+        "/api/rules/closing": {"kind": "queue", "id": "bills", "closed": "fire"},
+    }
     login = {"user": "a2", "password": "secret-a2"}
     checked = set()
     for route in sorted(ROUTES, key=lambda route: route.path == "/api/logout"):
         if not route.reply:
             continue
         browser = {"agent": agent, "any": agent, "supervisor": boss, "public": stranger}[route.role]
-        path = route.path.replace("{agent}", "a1").replace("{call}", made.call)
+        path = route.path.replace("{agent}", "a1").replace("{call}", made.call).replace("{version}", "2")
         if route.path == "/api/agent/end-after-call":
             desk.router.rings("a1", "c", "1")
             desk.router.hangs_up("a1")

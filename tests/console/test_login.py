@@ -133,12 +133,13 @@ async def test_other_sites_are_kept_out(desk: Desk) -> None:
     assert (await browser.call("POST", "/api/agent/ready", headers={"Origin": desk.url}))[0] == 200
 
 
-async def test_users_follow_the_configuration(desk: Desk) -> None:
-    """Who left the configuration cannot log in; stored passwords stay even if the credentials file changes."""
+async def test_users_follow_the_rules(desk: Desk) -> None:
+    """Who is no longer in the rules cannot log in; stored passwords stay even if the credentials file changes."""
     await desk.browser("a1")  # its password is stored
     (desk.config.state / "credentials.json").write_text('{"users":[{"id":"a1","password":"other"}],"seats":[]}')
-    changed = replace(desk.config, agent=desk.config.agent[:1], ports=replace(desk.config.ports, console=free_port()))
-    second = await Desk(changed).start(router=False)
+    book = desk.app.rules.book
+    await desk.app.rules.change(1, replace(book, agent=book.agent[:1]), "boss", "leaves")
+    second = await Desk(replace(desk.config, ports=replace(desk.config.ports, console=free_port()))).start(router=False)
     try:
         browser = await second.browser("a1")
         assert (await browser.call("POST", "/api/login", {"user": "boss", "password": "secret-boss"}))[0] == 401

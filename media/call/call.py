@@ -224,8 +224,8 @@ class Call:
         """What the router has to know after it forgot everything; None if it need not know this call."""
         if self.wait is None or self.state in (State.MENU, State.CLOSING, State.ENDED):
             return None
-        ring = self.ring if self.state in (State.BRIDGING, State.TALKING) else self.ring_at(away=False)
-        if ring is None:  # while only another centre's seat rings the call keeps its place in our line
+        ring = self.ring_at(away=False) or self.ring_at(away=True)  # of two that ring the one at home: the other is in the books
+        if ring is None:
             return Assert(Held.WAITING, self.wait.enqueue)
         state, since = (Held.TALKING, self.talk.bridged_ms) if self.talk else (Held.RINGING, ring.since_ms)
         return Assert(state, self.wait.enqueue, ring.offer.offer, ring.offer.agent, since)

@@ -141,10 +141,10 @@ def test_no_audio_gives_both_back() -> None:
 
 
 def test_what_is_asserted() -> None:
-    """A call that rings elsewhere only waits here; two rings are the one at home; in talk the offer that won is told."""
+    """A call that rings elsewhere only is told with its placement, of two rings the one at home, in talk the one that won."""
     world = World().queueing()
     world.feed(world.away(), on.SeatOpened(B1, SEAT_SDP))
-    assert (held(world).state, held(world).offer) == (Held.WAITING, "")
+    assert (held(world).state, held(world).offer) == (Held.RINGING, "c1.p1")
     world.feed(world.offer(), on.SeatOpened(B2, SEAT_SDP))
     assert (held(world).state, held(world).offer) == (Held.RINGING, "o1")
     world.feed(on.SeatAnswered(B1, SDP), on.Paired(B1))

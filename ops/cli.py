@@ -16,6 +16,7 @@ OWN = {
     "up": "ops.supervise.commands:UP",
     "down": "ops.supervise.commands:DOWN",
     "status": "ops.supervise.commands:STATUS",
+    "rules": "ops.rules_command:COMMAND",
     "doctor": "ops.doctor:COMMAND",
     "demo": "ops.demo.command:COMMAND",
 }

@@ -18,6 +18,11 @@ def facts(tenant: str) -> str:
     return f"{base(tenant)}:facts"
 
 
+def rules(tenant: str) -> str:
+    """HASH generation (version), digest, sha256, document: the rule book in force. Written by routers; `tierline up` reads it."""
+    return f"{base(tenant)}:r:config"
+
+
 def seat_auth(tenant: str, seat: str) -> str:
     """HASH ha1: MD5 HA1 of the seat for the realm, lower-case hex. Written at provisioning, read by the edge."""
     return f"{base(tenant)}:seat:{seat}"

@@ -18,7 +18,7 @@ from ops import config as configuration
 from ops import prometheus, provision
 from ops.centre import CentreConfig
 from ops.cli import CommandError
-from ops.supervise import files, logs, proc, resolve
+from ops.supervise import files, in_force, logs, proc, resolve
 from ops.supervise.run import Step, StepFailed
 from ops.supervise.services import ROOT, Service
 
@@ -105,8 +105,11 @@ def steps(config: CentreConfig, folder: files.Folder) -> tuple[Step, ...]:
         await _command(folder, "publish", "--config", str(folder.config))
         return f"menu and prompts in {config.prompts}"
 
-    first = Step("seats", seats, ("redis",))
-    return (first, Step("publish", publish)) if config.takes_calls else (first,)
+    async def rules() -> str:
+        return await asyncio.to_thread(in_force.told, config)
+
+    first = Step("seats", seats, ("redis",)), Step("rules", rules, ("router1",))
+    return (*first, Step("publish", publish)) if config.takes_calls else first
 
 
 async def _command(folder: files.Folder, name: str, *words: str) -> None:

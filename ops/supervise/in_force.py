@@ -1,0 +1,43 @@
+"""Which version of the rules a starting centre works by, and whether it is what the file says: one line for people."""
+
+from __future__ import annotations
+
+import time
+
+import redis
+
+from ops import keys, rulebook
+from ops.centre import CentreConfig
+from ops.config import ConfigError
+from ops.rule_changes import diff
+
+TRIES, PAUSE_S = 100, 0.05
+
+
+def told(config: CentreConfig) -> str:
+    """Blocks for at most some seconds, until a router has written the version. Nothing fails for it."""
+    try:
+        with redis.Redis.from_url(config.redis_url, decode_responses=True) as client:
+            text = _document(client, keys.rules(config.centre.tenant))
+        book = rulebook.kept(text) if text else None
+    except (redis.RedisError, ConfigError) as error:
+        return f"not known: {error}"
+    if book is None:
+        return "not known yet"
+    count = len(diff(book, rulebook.seed(config)))
+    if not count:
+        return f"version {book.version}, as in {config.path}"
+    state = f"--state {config.state}"
+    return (
+        f"version {book.version} is in force. {config.path} says something else in {count} places and is not used for rules: "
+        f"`tierline rules {state} diff {config.path}` shows it, `tierline rules {state} import {config.path} --why ...` takes it"
+    )
+
+
+def _document(client: redis.Redis, key: str) -> str:
+    """A router writes it with its first connection."""
+    for _ in range(TRIES):
+        if text := client.hget(key, "document"):
+            return str(text)
+        time.sleep(PAUSE_S)
+    return ""

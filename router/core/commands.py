@@ -139,5 +139,7 @@ class Times:
     grace_ms: int = 3_000  # over the ring time before the router gives up on a media node's settle
     gap_ms: int = 3_000  # nobody served the timers for so long: an outage, nodes and offers get a second chance
     keep_ms: int = 300_000  # calls that are over stay known so long
-    place_ms: int = 1_000  # a call that waits for another centre's agent asks again so often
+    place_ms: int = 3_000  # a call that asked for another centre's agent and got no answer asks again
+    up_ms: int = 5_000  # a seat of ours has answered another centre's caller: the home must confirm within this
+    unheld_ms: int = 8_000  # what a home does not name for so long it has forgotten
     last_ms: int = 30 * 86_400_000  # a customer's last agent is remembered so long

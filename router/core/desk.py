@@ -22,6 +22,7 @@ from router.core.events import ASKER, AgentSeen, CallSeen, Effect, Frame, NodeSe
 from router.core.expect import Flow
 from router.core.line import Line
 from router.core.plan import ANY, Plan
+from router.core.remote import Guest, Remote
 
 
 @dataclass(slots=True)
@@ -74,7 +75,14 @@ class Call:
     customer: str = ""
     vip: int = 0
     away: str = ""  # why its queue turned it away
+    remote: Remote | None = None  # its placement elsewhere
+    guest: Guest | None = None  # it is another centre's, an agent of ours is reserved for it
     gone_at: int = 0  # forgotten then; 0 while it lives
+
+
+def fact_base(c: Call) -> str:
+    """What ids of facts of a call begin with: the home's and those of centres that answer for it must differ."""
+    return f"{c.id}:x{c.guest.n}" if c.guest else f"{c.id}:r"
 
 
 @dataclass(slots=True)
@@ -122,6 +130,12 @@ class Desk:
     talking: dict[str, int] = field(default_factory=dict)
     tick: int = 0
     facts: list[Fact] = field(default_factory=list)
+    links: tuple[str, int] = ("", 0)  # router that holds the links to other centres, and until when
+    away: set[str] = field(default_factory=set)  # calls that ring or talk elsewhere
+    guests: dict[str, set[str]] = field(default_factory=dict)  # home centre -> calls an agent of ours is reserved for
+    lent: dict[str, int] = field(default_factory=dict)  # by skill: agents with calls of others
+    doors: dict[str, str] = field(default_factory=dict)  # placement -> "<home> <seat>", for our edge (ops/keys.placement)
+    dialogs: list[str] = field(default_factory=list)  # what our edge saw (ops/keys.dialogs)
     recording: bool = True
     graves: deque[tuple[int, str]] = field(default_factory=deque)  # calls that are over, by the time they are forgotten
     now: int = 0
@@ -204,11 +218,13 @@ class Desk:
         """A fact numbered by our version of the call."""
         c.rv += 1
         if self.recording:
-            self.fact(kind, f"{c.id}:r:{self.now}:{c.rv}", self.now, body, c.id, agent)
+            self.fact(kind, f"{fact_base(c)}:{self.now}:{c.rv}", self.now, body, c.id, agent)
 
     def emit(self, node: str, frame: Frame) -> None:
         """Tell a node; one without a stream is not told (it asserts its calls when it is back)."""
         holder = ASKER
+        if not node:  # a guest: its home is told, not a node
+            return
         if node != self.asker:
             holder = self.nodes[node].holder if node in self.nodes else ""
             if not holder:

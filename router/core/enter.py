@@ -10,12 +10,13 @@ from router.core import expect
 from router.core.agent import AGENT, AgentEvent, AgentState
 from router.core.call import LIVE, CallEvent, CallState
 from router.core.commands import Assert, Enqueue, From, QueueRule
-from router.core.desk import Agent, Call, Desk
+from router.core.desk import Agent, Call, Desk, fact_base
 from router.core.events import Withdraw
 from router.core.leave import close_offer, detach, lose, release_agent, turn_away
 from router.core.lines import choose, flow, rung_at, tell_place
 from router.core.match import SEAT_REASONS
 from router.core.moves import agent_event, place, tell_offer
+from router.core.placement import ELSEWHERE, gone
 from router.core.plan import QueuePlan
 from router.core.policy import call_score, vip_priority
 
@@ -39,19 +40,19 @@ def take_words(d: Desk, c: Call, e: Enqueue, by: From) -> None:
     """The row follows the node's words."""
     q = d.plan.queues[e.queue]
     c.queue, c.prio, c.entered, c.ver, c.profile = e.queue, priority_of(e, q.rule), e.entered_ms, max(c.ver, e.version), e.profile
+    c.city, c.customer, c.vip = e.city, e.customer, e.vip
+    c.own = e.agent or (last_agent(d, c, q) if q.rule.own_ms and c.customer else "")
+    c.rung = rung_at(d, c, q) if q.timed else 0
     c.offer = c.agent = c.away = ""
     c.answered = c.expires = 0
     c.node, c.sess = by.node, by.session
-    c.city, c.customer, c.vip = e.city, e.customer, e.vip
-    c.rung = rung_at(d, c, q) if q.timed else 0
-    c.own = e.agent or (last_agent(d, c, q) if q.rule.own_ms and c.customer else "")
 
 
 def last_agent(d: Desk, c: Call, q: QueuePlan) -> str:
-    """Whom the customer talked to last, if the agent serves the queue; "" nobody."""
+    """Whom the customer talked to last, if that agent serves the queue and has not just sent the call there; "" nobody."""
     agent, until = d.last.get(c.customer, ("", 0))
     a = d.agents.get(agent)
-    return agent if a and until > d.now and any(skill in q.skills for skill, _ in a.skills) else ""
+    return agent if a and until > d.now and agent != c.agent and any(skill in q.skills for skill, _ in a.skills) else ""
 
 
 def tell_entered(d: Desk, c: Call, e: Enqueue) -> None:
@@ -94,7 +95,7 @@ def refusal(d: Desk, c: Call, e: Enqueue) -> str:
 
 def refresh(d: Desk, c: Call, e: Enqueue, by: From) -> None:
     """A repeat with news: version, node, priority."""
-    prio = priority_of(e, d.queues[c.queue])
+    prio = priority_of(e, d.queues[e.queue])
     if c.state is CallState.WAITING and c.prio != prio:
         c.prio, at = prio, call_score(prio, c.entered, d.plan.worth_ms)
         d.waiting(c.queue).add(c.id, at)
@@ -174,13 +175,15 @@ def give_up(d: Desk, call: str) -> None:
 def bridge(d: Desk, c: Call, a: Agent, offer: str, answered_ms: int, event: AgentEvent) -> None:
     """The bridge as state and fact; the fact's id is made of the node's word, as with `enqueued`."""
     agents.step(a.state, event)
+    if c.remote is not None:
+        gone(d, c, ELSEWHERE, tell=True)
     d.due.remove(f"o:{c.id}")
     c.state, c.offer, c.agent, c.answered, c.expires = CallState.TALKING, offer, a.id, answered_ms, 0
     a.call, a.offer = c.id, offer
     _learn(d, c, a, answered_ms)
     d.talking[c.queue] = d.talking.get(c.queue, 0) + 1
     body = {"queue": c.queue, "offer": offer, "waited_ms": max(0, answered_ms - c.entered), "bridged_ms": answered_ms}
-    d.fact("bridged", f"{c.id}:r:{answered_ms}:b", answered_ms, body, c.id, a.id)
+    d.fact("bridged", f"{fact_base(c)}:{answered_ms}:b", answered_ms, body, c.id, a.id)
     d.keep(c)
     agent_event(d, a, event)
 

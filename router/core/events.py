@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from router.core.remote import ToCentre
+
 ASKER = ""  # holder: the stream the message came by
 
 
@@ -99,20 +101,7 @@ class AgentSeen:
     call: CallSeen | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PlaceWanted:
-    """A waiting call may be answered by another centre: ask for a place (router/federation)."""
-
-    call: str
-    queue: str
-    skill: str
-    level: int  # the worst that fits
-    priority: int
-    entered_ms: int
-    profile: bytes = b""
-
-
-Effect = ToNode | AgentSeen | PlaceWanted
+Effect = ToNode | AgentSeen | ToCentre
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from router.core.events import TurnedAway, Withdraw
 from router.core.lines import flow, step_out
 from router.core.match import not_ready_reason
 from router.core.moves import agent_event
+from router.core.placement import gone
 
 STAYED = ("", "REASON_UNSPECIFIED", "REASON_NODE_LOST")  # left a line without having lost patience
 
@@ -29,6 +30,8 @@ def close_offer(d: Desk, c: Call, event: AgentEvent | None, why: str, tell: bool
 
 def release_agent(d: Desk, c: Call, ended_ms: int, side: str) -> None:
     """The talk is over for the agent."""
+    if c.remote is not None:
+        gone(d, c, "REASON_HANGUP", False, ended_ms, side)
     d.talking[c.queue] = d.talking.get(c.queue, 0) - 1
     body = {"queue": c.queue, "talk_ms": max(0, ended_ms - c.answered), "side": side}
     d.call_fact(c, "agent_released", body, c.agent)
@@ -53,6 +56,8 @@ def leave_fact(d: Desk, c: Call, why: str) -> None:
 
 def detach(d: Desk, c: Call, why: str | None = None, offer_why: str = "", tell: bool = False) -> None:
     """Take a live call out of a line or an offer. `why` goes to the ledger; `offer_why` (and `tell`) close an offer."""
+    if c.remote is not None:
+        gone(d, c, offer_why or "REASON_CALLER_LEFT", tell)
     left = c.state in (CallState.WAITING, CallState.OFFERED)
     if c.state is CallState.WAITING:
         step_out(d, c)
@@ -64,6 +69,8 @@ def detach(d: Desk, c: Call, why: str | None = None, offer_why: str = "", tell: 
 
 def over(d: Desk, c: Call, state: CallState) -> None:
     """Into one of the states that are over."""
+    if c.remote is not None:
+        gone(d, c, "REASON_CALLER_LEFT", tell=True)
     c.state = state
     d.keep(c)
 

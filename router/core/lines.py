@@ -1,8 +1,6 @@
 """Where calls wait: which line, until when, and what they are told. One source with Lua's include/lines.lua.
 
-For helper `federation`: a waiting call that comes into a rung with the ring `nation` passes `seek_place`, and every call that stops
-waiting passes `stop_place` (in step_out), whatever the reason. Both do the local part: the timer `p:<call>` and the effect
-PlaceWanted. What stands beside a waiting call (a remote offer) is yours to keep and to release from there.
+A waiting call that comes into a rung with the ring `nation` passes `seek_place`; what then stands beside it is placement.py's.
 """
 
 from __future__ import annotations
@@ -10,8 +8,9 @@ from __future__ import annotations
 from router.core import expect
 from router.core.agent import AgentState
 from router.core.desk import Agent, Call, Desk
-from router.core.events import PlaceWanted, Queued
+from router.core.events import Queued
 from router.core.line import Line
+from router.core.placement import seek
 from router.core.plan import ANY, OWN, QueuePlan, Rung
 from router.core.policy import call_score
 from router.core.pools import first_free
@@ -65,7 +64,7 @@ def step_in(d: Desk, c: Call, q: QueuePlan, line: str) -> None:
     wake = next_wake(c, q) if q.timed else 0
     if wake:
         d.due.add(f"w:{c.id}", wake)
-    if q.nation and c.rung != OWN and q.ladder(c.vip)[c.rung].nation:
+    if q.nation:
         seek_place(d, c, q)
 
 
@@ -78,8 +77,6 @@ def step_out(d: Desk, c: Call) -> None:
     c.line, q = "", d.plan.queues[c.queue]
     if q.timed:
         d.due.remove(f"w:{c.id}")
-    if q.nation:
-        stop_place(d, c)
 
 
 def next_wake(c: Call, q: QueuePlan) -> int:
@@ -129,12 +126,6 @@ def flow(d: Desk, queue: str) -> expect.Flow:
 
 
 def seek_place(d: Desk, c: Call, q: QueuePlan) -> None:
-    """It waits where another centre may answer it: say so now, and again each time the timer runs out."""
-    rung = q.ladder(c.vip)[c.rung]
-    d.effects.append(PlaceWanted(c.id, c.queue, rung.skill, rung.level, c.prio, c.entered, c.profile))
-    d.due.add(f"p:{c.id}", d.now + d.times.place_ms)
-
-
-def stop_place(d: Desk, c: Call) -> None:
-    """It does not wait any more."""
-    d.due.remove(f"p:{c.id}")
+    """It waits: if it may be answered by another centre, ask for an agent there."""
+    if c.rung != OWN and (rung := q.ladder(c.vip)[c.rung]).nation:
+        seek(d, c, rung.skill, rung.level, expected(d, c, d.waiting(c.queue).rank(c.id) or 0))

@@ -11,6 +11,7 @@ from router.core.call import CallEvent
 from router.core.desk import Agent, Call, Desk
 from router.core.events import Offer
 from router.core.lines import choose, flow, reach, step_in, step_out, tell_place
+from router.core.placement import guest_back
 from router.core.plan import OWN
 from router.core.policy import WORST
 from router.core.pools import STAFFED, line_out, line_up, staff
@@ -114,7 +115,11 @@ def seek(d: Desk, a: Agent) -> None:
 
 
 def place(d: Desk, c: Call, tell: bool = False) -> None:
-    """A waiting call that stands in no line yet: to who may take it now, else into line. `tell` its place if it must wait."""
+    """A waiting call that stands in no line yet: to who may take it now, else into line. `tell` its place if it must wait. A guest
+    has no line here: it goes back."""
+    if c.guest is not None:
+        guest_back(d, c, "REASON_AGENT_GONE")
+        return
     q = d.plan.queues[c.queue]
     a, rung, line = choose(d, c, q)
     if rung != c.rung:

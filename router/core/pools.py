@@ -52,16 +52,19 @@ def first_free(d: Desk, skill: str, level: int = WORST, ring: str = ANY, order: 
     that no ladder of ours names (another centre asks) cuts a band: of that one the first LOOK are looked at."""
     there = d.plan.layout(skill)
     order = order or there.orders[0]
-    if order == Order.RANDOM:
-        return _drawn(d, skill, level, ring)
+    lot = _drawn(d, skill, level, ring) if order == Order.RANDOM else None
+    if lot is not None:
+        return lot
     best: tuple[float, str] | None = None
+    below = 0
     for band in there.bands:
         line = d.pools.get(f"{order}:{skill}:{band}:{ring}")
+        if band > level:
+            return d.agents[best[1]] if best else _within(d, line, skill, level) if below < level else None
         head = line.first() if line else None
-        if head and band > level:
-            return d.agents[best[1]] if best else _within(d, line, skill, level)
         if head and (best is None or head < best):
             best = head
+        below = band
     return d.agents[best[1]] if best else None
 
 

@@ -11,6 +11,7 @@ from router.core.call import CallEvent
 from router.core.desk import Agent, Desk
 from router.core.leave import close_offer
 from router.core.moves import agent_event, agent_to, place, seek, wish
+from router.core.overflow import by_hand
 from router.core.pools import STAFFED, line_out, staff
 
 IN_CALL = (AgentState.OFFERED, AgentState.TALKING)
@@ -96,7 +97,8 @@ def not_ready(d: Desk, agent: str, reason: str) -> None:
 def end_after_call(d: Desk, agent: str) -> None:
     """Done with after-call work."""
     a = d.agent(agent)
-    agent_event(d, a, AgentEvent.END_AFTER_CALL)
+    if not by_hand(d, a):
+        agent_event(d, a, AgentEvent.END_AFTER_CALL)
     d.effects.append(d.see(a))
 
 

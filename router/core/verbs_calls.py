@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from router.core import call as calls
+from router.core import elsewhere
 from router.core.agent import AgentEvent
 from router.core.call import LIVE, CallEvent, CallState
 from router.core.commands import Assert, End, Enqueue, From
@@ -13,6 +14,8 @@ from router.core.events import Release
 from router.core.leave import close_offer, detach, over, release_agent, tell_away
 from router.core.lines import tell_place
 from router.core.moves import place
+from router.core.placement import tell_remote
+from router.core.remote import placement_of
 
 IN_LINE = (CallState.WAITING, CallState.OFFERED)
 
@@ -49,7 +52,8 @@ def _away_again(d: Desk, by: From, c: Call) -> None:
 
 def assert_(d: Desk, by: From, what: Assert) -> None:
     """The node's truth about one call; it wins over what we hold, unless its session is not the newest."""
-    e, q = what.enqueue, d.queue(what.enqueue.queue)
+    e = what.enqueue
+    d.queue(e.queue)
     if by.node not in d.nodes or d.nodes[by.node].sess != by.session:
         return
     c = d.call_or_new(e.call)
@@ -61,20 +65,11 @@ def assert_(d: Desk, by: From, what: Assert) -> None:
         return
     event = CallEvent(what.state)
     calls.step(c.state, event)
-    if event is CallEvent.WAIT:
-        _assert_wait(d, c, e, by)
-    elif event is CallEvent.RING:
-        if c.state is CallState.OFFERED and c.offer == what.offer:
-            refresh(d, c, e, by)
-        else:
-            force_ring(d, c, what, by, q)
-    elif c.state is CallState.TALKING and c.agent == what.agent:
-        refresh(d, c, e, by)
-    else:
-        assert_talk(d, c, what, by)
+    _ASSERT[event](d, c, what, by)
 
 
-def _assert_wait(d: Desk, c: Call, e: Enqueue, by: From) -> None:
+def _assert_wait(d: Desk, c: Call, what: Assert, by: From) -> None:
+    e = what.enqueue
     if c.state not in IN_LINE or c.queue != e.queue:
         enter(d, c, e, by, calls.step(c.state, CallEvent.MOVE), asserted=True)
         return
@@ -83,6 +78,28 @@ def _assert_wait(d: Desk, c: Call, e: Enqueue, by: From) -> None:
         repeat_offer(d, c)
     else:
         tell_place(d, c)
+    tell_remote(d, c)
+
+
+def _assert_ring(d: Desk, c: Call, what: Assert, by: From) -> None:
+    if placement_of(what.offer):
+        elsewhere.assert_ring(d, c, what, by)
+    elif c.state is CallState.OFFERED and c.offer == what.offer:
+        refresh(d, c, what.enqueue, by)
+    else:
+        force_ring(d, c, what, by, d.queues[what.enqueue.queue])
+
+
+def _assert_talk(d: Desk, c: Call, what: Assert, by: From) -> None:
+    if c.state is CallState.TALKING and c.agent == what.agent:
+        refresh(d, c, what.enqueue, by)
+    elif placement_of(what.offer):
+        elsewhere.assert_talk(d, c, what, by)
+    else:
+        assert_talk(d, c, what, by)
+
+
+_ASSERT = {CallEvent.WAIT: _assert_wait, CallEvent.RING: _assert_ring, CallEvent.TALK: _assert_talk}
 
 
 def settle_answered(d: Desk, call: str, version: int, offer: str, answered_ms: int) -> None:
@@ -91,6 +108,10 @@ def settle_answered(d: Desk, call: str, version: int, offer: str, answered_ms: i
     if c is None:
         raise UnknownCall(call)
     if version <= c.ver or (c.state is CallState.TALKING and c.offer == offer):
+        return
+    if elsewhere.answers(c, offer):
+        c.ver = version
+        elsewhere.answered(d, c, offer, answered_ms)
         return
     late = c.last_offer == offer and c.state in IN_LINE
     if not late and not (c.state is CallState.OFFERED and c.offer == offer):
@@ -108,6 +129,9 @@ def settle_failed(d: Desk, call: str, version: int, offer: str, reason: str) -> 
     if c is None or version <= c.ver:
         return
     c.ver = version
+    if placement_of(offer):
+        elsewhere.not_answered(d, c, offer, reason)
+        return
     if c.state is not CallState.OFFERED or c.offer != offer:
         return
     if reason == "REASON_CALLER_LEFT":

@@ -14,6 +14,8 @@ from router.core.events import Decision, Expired
 from router.core.leave import close_offer, leave_fact, lose_calls, turn_away
 from router.core.lines import seek_place, step_out
 from router.core.moves import again, agent_event, place
+from router.core.overflow import guest_due, remote_due
+from router.core.placement import wants_place
 from router.core.refile import sync_config as sync_config  # a verb like the others
 
 
@@ -71,6 +73,9 @@ def _offer_due(d: Desk, call: str) -> int:
     c = d.call(call)
     if c is None or c.state is not CallState.OFFERED:
         return 0
+    if c.guest is not None:
+        guest_due(d, c)
+        return 1
     to = calls.step(c.state, CallEvent.FAILED)
     close_offer(d, c, AgentEvent.FAILED, "REASON_EXPIRED", tell=True)
     c.state = to
@@ -115,7 +120,11 @@ def _wait_due(d: Desk, call: str) -> int:
 
 def _place_due(d: Desk, call: str) -> int:
     c = d.call(call)
-    if c is not None and c.state is CallState.WAITING:
+    if c is None:
+        return 0
+    if c.state is not CallState.WAITING or not wants_place(c):
+        remote_due(d, c)
+    else:
         seek_place(d, c, d.plan.queues[c.queue])
     return 0
 

@@ -22,6 +22,7 @@ from router.store.base import Effects, OnEffects, OnNewer
 from router.store.keys import channel, key
 from router.store.mailbox import listen
 from router.store.replies import error_of, fact_body
+from router.store.rules import words as rule_words
 from router.store.wire import Wire, Word, connect
 
 log = logging.getLogger(__name__)
@@ -223,7 +224,7 @@ class RedisStore:
 
     async def _sync(self, wire: Wire, rules: Rules, now_ms: int) -> list[Effect]:
         """If the store has a newer version than ours that one is ours from now on."""
-        generation, digest, effects, sha256 = await wire.call(self._words("sync_config", "", now_ms, _rule_words(rules)))
+        generation, digest, effects, sha256 = await wire.call(self._words("sync_config", "", now_ms, rule_words(rules)))
         if (generation, sha256.decode()) == (rules.generation, rules.book.sha256):
             self._rules = rules
         elif sha256:
@@ -254,11 +255,11 @@ class RedisStore:
     def route(self, ask: RouteAsk, now_ms: int) -> Awaitable[Decision]:
         """Where a call goes."""
         words = (ask.call, ask.refused, fact_body(ask), *ask.listed_as)
-        return self._timed("route", "", now_ms, words, lambda r: Decision(*(rows.text(w) for w in r)))
+        return self._timed("route", "", now_ms, words, lambda r: _decision(r))
 
     async def queues(self) -> list[QueueSeen]:
         """All lines."""
-        return await views.queues(self._call, self.place.tenant)
+        return await self._timed("queues", "", 0, (), rows.queues_seen)
 
     async def agents(self, only: Sequence[str] = ()) -> list[AgentSeen]:
         """Agents with their calls."""
@@ -299,14 +300,9 @@ def _loud(tries: int) -> int:
 
 def _enqueue_words(by: From, what: Enqueue) -> tuple[Word, ...]:
     head = (what.call, what.version, what.queue, what.priority, what.entered_ms)
-    return (*head, what.profile, by.node, by.session)
+    return (*head, what.profile, by.node, by.session, what.city, what.customer, what.agent, what.vip, what.closed)
 
 
-def _rule_words(rules: Rules) -> tuple[Word, ...]:
-    """As lua/sync_config.lua reads them."""
-    book = rules.book
-    agents = [word for agent, skills in rules.skills for word in (agent, rows.skills_text(skills))]
-    queues = [w for q in rules.queues for w in (q.id, q.skill, q.priority, q.ring_ms, q.after_ms)]
-    black = [w for entry in rules.blacklist for w in entry]
-    head = (rules.generation, rules.digest, book.sha256, book.who, book.why, book.document, len(rules.skills))
-    return (*head, *agents, len(rules.queues), *queues, *black)
+def _decision(reply: Any) -> Decision:
+    node, uri, refused, vip = reply
+    return Decision(rows.text(node), rows.text(uri), rows.text(refused), vip)

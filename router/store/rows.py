@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from router.core.events import AgentSeen, CallSeen, Effect, Frame, Offer, Queued, Release, ToNode, Withdraw
+from router.core.events import (
+    AgentSeen,
+    CallSeen,
+    Effect,
+    Frame,
+    Offer,
+    Queued,
+    QueueSeen,
+    Release,
+    ToNode,
+    TurnedAway,
+    Withdraw,
+)
 
 VIEW_AGENT = ("state", "seat", "reason", "since", "next", "until", "skills", "ver")
 VIEW_CALL = ("state", "queue", "agent", "prio", "entered", "answered", "profile")
@@ -44,9 +56,10 @@ def agent_seen(agent: str, row: Sequence[bytes | None], call: CallSeen | None) -
 
 
 _FRAMES: dict[bytes, Callable[[list[Any]], Frame]] = {
-    b"queued": lambda w: Queued(w[0].decode(), w[1], w[2]),
+    b"queued": lambda w: Queued(w[0].decode(), w[1], w[2], w[3]),
     b"offer": lambda w: Offer(w[0].decode(), w[1].decode(), w[2].decode(), w[3].decode(), w[4]),
     b"withdraw": lambda w: Withdraw(w[0].decode(), w[1].decode(), w[2].decode()),
+    b"away": lambda w: TurnedAway(w[0].decode(), w[1].decode(), w[2].decode()),
     b"release": lambda w: Release(w[0].decode(), w[1].decode()),
 }
 
@@ -57,6 +70,11 @@ def effect(words: list[Any]) -> Effect:
     if kind == b"agent":
         return agent_seen(text(words[1]), words[3], call_seen(text(words[2]), words[4]))
     return ToNode(words[1].decode(), words[2].decode(), _FRAMES[kind](words[3:]))
+
+
+def queues_seen(reply: Reply) -> list[QueueSeen]:
+    """From lua/queues.lua."""
+    return [QueueSeen(queue.decode(), *numbers) for queue, *numbers in reply]
 
 
 def effects(reply: Reply) -> list[Effect]:

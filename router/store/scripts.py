@@ -14,11 +14,12 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from router.core import expect
 from router.core.agent import AGENT
 from router.core.call import CALL
 from router.core.commands import Times
 from router.core.match import NO_ANSWER_REASON, SEAT_REASONS, UNREACHABLE
-from router.core.policy import SPAN
+from router.core.policy import CYCLE, POLICIES, SPAN, TOP_PRIORITY, VIP_POINTS
 from router.store.rows import VIEW_AGENT, VIEW_CALL
 
 FOLDER = Path(__file__).parent / "lua"
@@ -52,6 +53,15 @@ def tables(times: Times) -> str:
         "CALL": CALL,
         "TIMES": asdict(times),
         "SPAN": SPAN,
+        "CYCLE": CYCLE,
+        "POLICIES": POLICIES,
+        "TOP_PRIORITY": TOP_PRIORITY,
+        "VIP_POINTS": VIP_POINTS,
+        "HANDLING_MS": expect.HANDLING_MS,
+        "H_SHARE": expect.H_SHARE,
+        "T_SHARE": expect.T_SHARE,
+        "UNIT": expect.UNIT,
+        "WORTH_MS": expect.WORTH_MS,
         "SEAT_REASON": NO_ANSWER_REASON,
         "UNREACHABLE": UNREACHABLE,
         "OURS": dict.fromkeys(sorted(SEAT_REASONS), 1),

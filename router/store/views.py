@@ -6,8 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
-from router.core.events import AgentSeen, NodeSeen, QueueSeen
-from router.core.policy import SPAN
+from router.core.events import AgentSeen, NodeSeen
 from router.store import rows
 from router.store.keys import key
 
@@ -22,25 +21,6 @@ def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
 
 async def _members(ask: Ask, name: str) -> list[str]:
     return sorted(member.decode() for member in await ask(("SMEMBERS", name)))
-
-
-async def queues(ask: Ask, tenant: str) -> list[QueueSeen]:
-    """All lines by id."""
-    ids = await _members(ask, key(tenant, "queues"))
-    return list(await asyncio.gather(*(_queue(ask, tenant, queue) for queue in ids)))
-
-
-async def _queue(ask: Ask, tenant: str, queue: str) -> QueueSeen:
-    line = key(tenant, "wait", queue)
-    skill = rows.text(await ask(("HGET", key(tenant, "queue", queue), "skill")))
-    waiting, head, ready, talking = await asyncio.gather(
-        ask(("ZCARD", line)),
-        ask(("ZRANGE", line, 0, 0, "WITHSCORES")),
-        ask(("ZCARD", key(tenant, "ready", skill))),
-        ask(("HGET", key(tenant, "talking"), queue)),
-    )
-    oldest = int(float(head[1])) % SPAN if head else 0
-    return QueueSeen(queue, waiting, oldest, ready, int(talking or 0))
 
 
 async def agents(ask: Ask, tenant: str, only: Sequence[str]) -> list[AgentSeen]:

@@ -180,11 +180,11 @@ class Pair(RuleBasedStateMachine):
         d = self.both[0].store.desk  # type: ignore[attr-defined]  # the memory store's
         raw = self.both[0].raw()
         for a in d.agents.values():
-            under = {skill for skill, line in raw.ready.items() if a.id in dict(line)}
+            under = {pool.split(":")[1] for pool, line in raw.pools.items() if a.id in dict(line)}
             assert under == ({s for s, _ in a.skills} if a.state == "ready" else set())
             assert (f"a:{a.id}" in dict(raw.due)) == (a.state == "after_call")
         for queue in raw.wait:
-            assert not raw.ready.get(d.queues[queue].skill), f"{queue} waits with agents ready"
+            assert not d.ready(d.queues[queue].skill), f"{queue} waits with agents ready"
 
     @invariant()
     def facts_tell_the_state(self) -> None:

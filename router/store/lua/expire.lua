@@ -1,9 +1,9 @@
 -- expire: serve the timers that are due. Any router may, at any time.
 -- ARGV[4] limit. Returns {offers, after_calls, nodes, served, effects}. Facts: offer_failed, agent_changed, offered; call_ended of a
--- lost node's calls.
+-- lost node's calls; widened, left_queue, turned_away of those who wait.
 -- If nobody served for longer than TIMES.gap_ms there was an outage (no router, or Redis away): nodes and seats could not speak
 -- meanwhile, so what they are waited for gets its time anew.
-if R.empty() then return R.no_rules() end
+if not R.plan() then return R.no_rules() end
 local last = tonumber(redis.call('GET', P .. 'tick') or 0)
 redis.call('SET', P .. 'tick', NOW)
 local due = redis.call('ZRANGEBYSCORE', DUE, '-inf', NOW, 'LIMIT', 0, ARGV[4])
@@ -38,11 +38,30 @@ local function sweep_due(id)
   R.lose_calls(id, tonumber(redis.call('HGET', P .. 'node:' .. id, 'sess') or 0))
 end
 
-local serve = {o = offer_due, a = after_call_due, n = node_due, s = sweep_due}
+local function wait_due(id)
+  local c = R.call_load(id)
+  if not c or c.state ~= 'waiting' then return end
+  local longest = R.queue(c.queue).max_wait_ms
+  if longest > 0 and NOW >= c.entered + longest then
+    R.step_out(c)
+    R.leave_fact(c, 'REASON_WAITED_TOO_LONG')
+    R.turn_away(c, 'REASON_WAITED_TOO_LONG')
+  else
+    R.again(c)
+  end
+end
+
+local function place_due(id)
+  local c = R.call_load(id)
+  if c and c.state == 'waiting' then R.seek_place(c, R.queue(c.queue)) end
+end
+
+local speech = {o = TIMES.grace_ms, n = TIMES.lost_ms, s = TIMES.lost_ms} -- timers that wait for a word of somebody
+local serve = {o = offer_due, a = after_call_due, n = node_due, s = sweep_due, w = wait_due, p = place_due}
 if outage then
   for _, member in ipairs(redis.call('ZRANGEBYSCORE', DUE, '-inf', NOW + TIMES.lost_ms)) do
-    local kind = string.sub(member, 1, 1)
-    if kind ~= 'a' then redis.call('ZADD', DUE, 'GT', NOW + (kind == 'o' and TIMES.grace_ms or TIMES.lost_ms), member) end
+    local more = speech[string.sub(member, 1, 1)]
+    if more then redis.call('ZADD', DUE, 'GT', NOW + more, member) end
   end
   due = redis.call('ZRANGEBYSCORE', DUE, '-inf', NOW, 'LIMIT', 0, ARGV[4])
 end

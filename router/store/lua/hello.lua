@@ -1,7 +1,7 @@
 -- hello: a media node opens a session.
 -- ARGV[4] node, [5] uri, [6] epoch, [7] draining, [8] calls, [9] holder (the router with the stream).
 -- Returns {session, effects}. Facts: with a newer epoch, the end of the calls of the process before (call_ended, ...).
-if R.empty() then return R.no_rules() end
+if not R.plan() then return R.no_rules() end
 local node, epoch = ARGV[4], tonumber(ARGV[6])
 local key = P .. 'node:' .. node
 local known = tonumber(redis.call('HGET', key, 'epoch') or 0)

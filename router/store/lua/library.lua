@@ -1,4 +1,7 @@
 --@include base
+--@include plan
+--@include pools
+--@include lines
 --@include agents
 --@include calls
 --@include enter

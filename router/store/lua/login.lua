@@ -9,7 +9,8 @@ if not to then return R.refuse('STATE', a.state .. ' does not take ' .. event) e
 local from, moved = a.state, a.seat ~= seat
 local anew = moved or a.skills ~= skills
 if a.lined then R.line_out(a) end
-a.seat, a.skills = seat, skills
+a.seat = seat
+R.reskill(a, skills)
 if from == 'offered' and to ~= from then
   local c = R.call_load(a.call)
   R.close_offer(c, event, 'REASON_AGENT_GONE', true)

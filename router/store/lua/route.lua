@@ -1,13 +1,23 @@
 -- route: where a call goes: refused if the caller is on the blacklist, else the media node with the least load.
 -- ARGV[4] call, [5] refused already for this reason ("": not), [6] body of the fact so far (JSON), [7..] keys under which the
--- caller may stand in the blacklist. Returns {node, uri, refused}. Facts: routed.
+-- caller may stand in the blacklist and among the VIPs. Returns {node, uri, refused, vip}. Facts: routed.
+local plan = R.plan()
+if not plan then return R.no_rules() end
 local refused = ARGV[5]
 local function listed()
-  if #ARGV < 7 then return false end
+  if #ARGV < 7 or plan.black == 0 then return false end
   for _, till in ipairs(redis.call('HMGET', P .. 'black', unpack(ARGV, 7))) do
     if till and (tonumber(till) == 0 or tonumber(till) > NOW) then return true end
   end
   return false
+end
+
+local function vip()
+  if #ARGV < 7 or plan.vip == 0 then return 0 end
+  for _, level in ipairs(redis.call('HMGET', P .. 'vip', unpack(ARGV, 7))) do
+    if level then return tonumber(level) end
+  end
+  return 0
 end
 
 local function least_loaded()
@@ -23,7 +33,6 @@ local function least_loaded()
   return best, best_uri
 end
 
-if R.empty() then return R.no_rules() end
 if refused == '' and listed() then refused = 'REASON_BLACKLISTED' end
 local node, uri = '', ''
 if refused == '' then
@@ -34,4 +43,4 @@ end
 local body = cjson.decode(ARGV[6])
 body.node, body.refused = opt(node), opt(refused)
 R.fact('routed', ARGV[4] .. ':r:' .. NOW .. ':0', NOW, body, ARGV[4])
-return {node, uri, refused}
+return {node, uri, refused, refused == '' and vip() or 0}

@@ -1,13 +1,13 @@
--- sync_config: a version of the rules comes into force: queues, blacklist, agents' skills.
--- ARGV[4] generation, [5] digest, [6..9] sha256, who, why and text of the rule book ("" if the rules are nobody's version), [10] number
--- of agents, then two words an agent (id, skills "vip=1;sales=2"), then the number of queues, then five words a queue (id, skill,
--- priority, ring_ms, after_ms), then two words an entry of the blacklist (key, until ms). Returns {generation now, digest now, effects,
--- sha256 now}. Facts: rules_changed for a new version; offered, agent_changed where a changed skill makes a match. An older generation
--- than the known one changes nothing, nor does another book of the same version. A queue that is gone takes no new calls; those that
--- wait in it are still answered.
+-- sync_config: a version of the rules comes into force; one source with router/core/refile.py.
+-- ARGV[4] generation, [5] digest, [6..9] sha256, who, why and text of the rule book ("" if the rules are nobody's version), [10] the
+-- rules as JSON (include/plan.lua), [11] number of agents, then two words an agent (id, skills "vip=1;sales=2"), then the number of
+-- entries of the blacklist and two words each (key, until ms), then two words a VIP (key, level). Returns {generation now, digest now,
+-- effects, sha256 now}. Facts: rules_changed for a new version; widened, offered, agent_changed where the change makes a match. An older
+-- generation than the known one changes nothing, nor does another book of the same version.
 local generation, digest, sha = tonumber(ARGV[4]), ARGV[5], ARGV[6]
 local known = redis.call('HMGET', P .. 'config', 'generation', 'digest', 'sha256')
-if known[1] then
+local old = R.plan()
+if old then
   local at, had = tonumber(known[1]), known[3] or ''
   local versions = had ~= '' and sha ~= ''
   local keep = (had ~= '' and sha == '') or (versions and at == generation and had ~= sha)
@@ -20,53 +20,89 @@ if sha ~= '' and known[3] ~= sha then
   redis.call('HSET', P .. 'config', 'document', ARGV[9])
 end
 redis.call('HSET', P .. 'config', 'generation', generation, 'digest', digest, 'sha256', sha)
-if known[2] == digest then return {generation, digest, R.done(), sha} end
-local agents = tonumber(ARGV[10])
-local base = 11 + agents * 2 -- where the number of queues stands
-local count = tonumber(ARGV[base])
-local skills, now_there = {}, {}
+if old and known[2] == digest then return {generation, digest, R.done(), sha} end
 
--- Who is logged in has changed skills at once; who is not gets them with the next login.
-local function reskill(id, text)
-  local a = R.agent_load(id)
-  if not a or a.state == 'logged_out' or a.skills == text then return end
-  local lined = a.lined
-  if lined then R.line_out(a) end
-  a.skills, a.ver = text, a.ver + 1
-  R.touch(a)
-  if lined then R.line_up(a) end
+local doc = cjson.decode(ARGV[10])
+doc.gone = {}
+for id, text in pairs(old and old.texts or {}) do
+  if not doc.queues[id] then doc.queues[id], doc.gone[id] = text, true end
 end
+local plan = R.compiled(doc)
+local agents_end = 11 + 2 * tonumber(ARGV[11])
+local black_end = agents_end + 1 + 2 * tonumber(ARGV[agents_end + 1])
 
-local function serves(skill, queue)
-  skills[skill] = skills[skill] and skills[skill] .. ';' .. queue or queue
-end
-
-for n = 0, count - 1 do
-  local id, skill, prio, ring, acw = unpack(ARGV, base + 1 + n * 5, base + 5 + n * 5)
-  redis.call('HSET', P .. 'queue:' .. id, 'skill', skill, 'prio', prio, 'ring', ring, 'acw', acw, 'closed', 0)
-  serves(skill, id)
-  now_there[id] = true
-end
-for _, id in ipairs(redis.call('SMEMBERS', P .. 'queues')) do
-  if not now_there[id] then
-    redis.call('HSET', P .. 'queue:' .. id, 'closed', 1)
-    serves(redis.call('HGET', P .. 'queue:' .. id, 'skill'), id)
+-- Agents with other skills than before. Who is logged out gets them with the next login.
+local changed, concerned = {}, {}
+for n = 12, agents_end, 2 do
+  local a = R.agent_load(ARGV[n])
+  if a and a.state ~= 'logged_out' and a.skills ~= ARGV[n + 1] then
+    changed[#changed + 1] = {a, ARGV[n + 1]}
+    concerned[a.id] = true
   end
 end
-redis.call('DEL', P .. 'skills', P .. 'black')
-for skill, queues in pairs(skills) do redis.call('HSET', P .. 'skills', skill, queues) end
-for id in pairs(now_there) do redis.call('SADD', P .. 'queues', id) end
-for n = base + 1 + count * 5, #ARGV - 1, 2 do redis.call('HSET', P .. 'black', ARGV[n], ARGV[n + 1]) end
-for n = 11, base - 1, 2 do reskill(ARGV[n], ARGV[n + 1]) end
-local order = {}
-for skill in pairs(skills) do order[#order + 1] = skill end
-table.sort(order)
-for _, skill in ipairs(order) do
-  local a = R.first_free(skill)
-  while a do
-    R.line_out(a)
-    R.seek(a)
-    a = a.state == 'offered' and R.first_free(skill) or nil
+
+-- Ready agents that must stand elsewhere, the longest idle first.
+local function gather_agents()
+  local function other(was, is)
+    for id in pairs(was) do
+      if was[id] ~= is[id] then concerned[id] = true end
+    end
   end
+  local skills = {}
+  for skill in pairs(old.layouts) do skills[skill] = true end
+  for skill in pairs(plan.layouts) do skills[skill] = true end
+  for skill in pairs(skills) do
+    local was = R.layout(skill)
+    local is = plan.layouts[skill]
+    if was.text ~= (is and is.text or R.plain(skill).text) then
+      for _, band in ipairs(was.bands) do
+        local pool = P .. 'ready:' .. was.orders[1] .. ':' .. skill .. ':' .. band .. ':' .. ANY
+        for _, id in ipairs(redis.call('ZRANGE', pool, 0, -1)) do concerned[id] = true end
+      end
+    end
+  end
+  other(old.cities, plan.cities)
+  other(plan.cities, old.cities)
+  other(old.weights, plan.weights)
+  other(plan.weights, old.weights)
+  local found = {}
+  for id in pairs(concerned) do
+    local a = R.agent_load(id)
+    if a and a.lined then found[#found + 1] = a end
+  end
+  table.sort(found, function(a, b) return a.idle < b.idle or (a.idle == b.idle and a.id < b.id) end)
+  return found
+end
+
+-- Waiting calls that may have to stand elsewhere.
+local function gather_calls()
+  local found = {}
+  for id, text in pairs(old.texts) do
+    local towns = old.towns ~= plan.towns and old.queues[id].by_city
+    if old.worth ~= plan.worth or text ~= plan.texts[id] or towns then
+      for _, call in ipairs(redis.call('ZRANGE', P .. 'wait:' .. id, 0, -1)) do found[#found + 1] = R.call_load(call) end
+    end
+  end
+  return found
+end
+
+local agents, calls = old and gather_agents() or {}, old and gather_calls() or {}
+for _, a in ipairs(agents) do R.line_out(a) end
+for _, c in ipairs(calls) do R.step_out(c) end
+R.put_plan(doc, plan)
+redis.call('DEL', P .. 'black', P .. 'vip')
+for n = agents_end + 2, black_end, 2 do redis.call('HSET', P .. 'black', ARGV[n], ARGV[n + 1]) end
+for n = black_end + 1, #ARGV, 2 do redis.call('HSET', P .. 'vip', ARGV[n], ARGV[n + 1]) end
+for _, pair in ipairs(changed) do
+  R.reskill(pair[1], pair[2])
+  pair[1].ver = pair[1].ver + 1
+  R.touch(pair[1])
+end
+local at = {}
+for _, c in ipairs(calls) do at[c] = R.score(c) end
+table.sort(calls, function(a, b) return at[a] < at[b] or (at[a] == at[b] and a.id < b.id) end)
+for _, c in ipairs(calls) do R.place(c) end
+for _, a in ipairs(agents) do
+  if a.state == 'ready' and not a.lined then R.seek(a) end
 end
 return {generation, digest, R.done(), sha}

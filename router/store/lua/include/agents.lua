@@ -1,79 +1,83 @@
--- Agents: the line of the free, what an event does to one, and the search for a call.
+-- Agents: what an event does to one, and the search for a call; one source with router/core/moves.py.
 
-local function each_skill(row)
-  return string.gmatch(row.skills, '([^=;]+)=(%d+)')
-end
-
-function R.line_up(a)
-  for skill, level in each_skill(a) do
-    redis.call('ZADD', P .. 'ready:' .. skill, tonumber(level) * SPAN + a.idle, a.id)
-  end
-  a.lined = true
-end
-
-function R.line_out(a)
-  for skill in each_skill(a) do redis.call('ZREM', P .. 'ready:' .. skill, a.id) end
-  a.lined = false
-end
+local RESTING = {ready = true, not_ready = true, logged_out = true}
 
 local function changed_fact(a, previous)
   local body = {state = a.state, previous = previous, reason = opt(a.reason), seat = opt(a.seat)}
   R.fact('agent_changed', a.id .. ':r:' .. NOW .. ':' .. a.ver, NOW, body, a.call, a.id)
 end
 
--- Into a state, with the indexes it leaves and its fact. Longest idle counts from coming to ready; an offer that came to nothing
+-- What policies and the expected wait are made of: who is there, since when a login lasts, how long a call took.
+local function count(a, previous, state)
+  if previous == 'logged_out' then a.took, a.idles, a.idled = 0, 0, 0 end
+  local was, is = STAFFED[previous], STAFFED[state]
+  if was ~= is then R.staff(a, is and 1 or -1) end
+  if a.busy > 0 and RESTING[state] then
+    local row = R.calls[a.call]
+    local queue = row and row.queue or redis.call('HGET', P .. 'call:' .. a.call, 'queue')
+    if queue then R.handled(queue, NOW - a.busy) end
+    a.busy = 0
+  end
+end
+
+-- A waiting call is placed anew: its stage is over, or the rules have changed.
+function R.again(c)
+  R.step_out(c)
+  R.place(c)
+end
+
+-- The agent went away: who waited for this one alone waits for the others from now on.
+local function let_go(a)
+  for _, id in ipairs(redis.call('ZRANGE', P .. 'line:own:' .. a.id, 0, -1)) do R.again(R.call_load(id)) end
+end
+
+-- Into a state, with the pools it leaves and its fact. Longest idle counts from coming to ready; an offer that came to nothing
 -- through no fault of the agent keeps the old time. Without a seat (the store was wiped) nobody can be ready or not ready.
 function R.agent_to(a, state, reason)
   local previous = a.state
-  if a.seat == '' and (state == 'ready' or state == 'not_ready') then state = 'logged_out' end
+  if a.seat == '' and RESTING[state] then state = 'logged_out' end
   if a.lined then R.line_out(a) end
   if previous == 'after_call' and state ~= previous then
     redis.call('ZREM', DUE, 'a:' .. a.id)
     a['until'] = 0
   end
   if state == 'ready' and previous ~= 'offered' then a.idle = NOW end
-  if state == 'ready' or state == 'not_ready' or state == 'logged_out' then a.call, a.offer, a.next = '', '', '' end
+  count(a, previous, state)
+  if RESTING[state] then a.call, a.offer, a.next = '', '', '' end
   a.state, a.reason, a.since, a.ver = state, reason or '', NOW, a.ver + 1
   changed_fact(a, previous)
   R.touch(a)
+  if (state == 'not_ready' or state == 'logged_out') and R.plan() and R.planned.own then let_go(a) end
 end
 
--- The first call over all lines of the agent's skills, and its line; nil if nobody waits.
+-- The first call over all lines the agent may take calls from; nil if nobody waits.
 local function first_call(a)
-  local best, best_score, line
-  for skill in each_skill(a) do
-    for queue in string.gmatch(redis.call('HGET', P .. 'skills', skill) or '', '[^;]+') do
-      local head = redis.call('ZRANGE', P .. 'wait:' .. queue, 0, 0, 'WITHSCORES')
-      local score = tonumber(head[2])
-      if score and (not best or score < best_score or (score == best_score and head[1] < best)) then
-        best, best_score, line = head[1], score, queue
-      end
+  local plan = R.plan()
+  if not plan then return nil end
+  local best, best_score
+  local function look(line)
+    local id, score = head_of(P .. 'line:' .. line)
+    if id and (not best or score < best_score or (score == best_score and id < best)) then best, best_score = id, score end
+  end
+  if plan.own then look('own:' .. a.id) end
+  local city = plan.cities[a.id]
+  for skill, level in each_skill(a) do
+    level = math.min(tonumber(level), WORST)
+    for _, read in ipairs(plan.reads[skill] or {}) do
+      if level <= read.level and not read.by_city then look(read.line) end
+      if level <= read.level and read.by_city and city then look(read.line .. city) end
     end
   end
-  return best, line
+  return best
 end
 
--- A ready agent that stands in no line yet: take a call, else line up. An index entry without its row (nothing of ours leaves
--- one) is dropped and not tripped over.
+-- A ready agent that stands in no pool yet: take a call, else line up.
 function R.seek(a)
-  while true do
-    local id, queue = first_call(a)
-    if not id then return R.line_up(a) end
-    redis.call('ZREM', P .. 'wait:' .. queue, id)
-    local c = R.call_load(id)
-    if c and c.state == 'waiting' then return R.offer(c, a, R.queue(queue)) end
-  end
-end
-
--- The first ready agent of a skill: best level, then longest idle; nil if none.
-function R.first_free(skill)
-  while true do
-    local id = redis.call('ZRANGE', P .. 'ready:' .. skill, 0, 0)[1]
-    if not id then return nil end
-    local a = R.agent_load(id)
-    if a and a.state == 'ready' then return a end
-    redis.call('ZREM', P .. 'ready:' .. skill, id)
-  end
+  local id = first_call(a)
+  if not id then return R.line_up(a) end
+  local c = R.call_load(id)
+  R.step_out(c)
+  R.offer(c, a)
 end
 
 -- What an event of the table AGENT does. The caller has checked that the table has it.
@@ -99,6 +103,13 @@ function R.see(a)
   local view = redis.call('HMGET', P .. 'agent:' .. a.id, unpack(VIEW_AGENT))
   local call = a.call ~= '' and redis.call('HMGET', P .. 'call:' .. a.call, unpack(VIEW_CALL)) or {}
   R.effects[#R.effects + 1] = {'agent', a.id, a.call, view, call}
+end
+
+-- Other skills, for an agent that stands in no pool now.
+function R.reskill(a, skills)
+  if STAFFED[a.state] then R.staff(a, -1) end
+  a.skills = skills
+  if STAFFED[a.state] then R.staff(a, 1) end
 end
 
 -- What the agent wants after the call.

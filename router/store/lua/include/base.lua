@@ -6,16 +6,19 @@
 --
 -- A verb validates, then changes rows (tables of this run: one per entity, so nothing is seen in two versions) and indexes,
 -- and ends with R.done(), which writes the rows and answers the effects.
--- AGENT, CALL (tables of router/core), TIMES and SPAN stand before this text (store/scripts.py renders them and makes each
+-- AGENT, CALL (tables of router/core), TIMES, POLICIES, SPAN and other numbers stand before this text (store/scripts.py renders them and makes each
 -- verb's file the body of `function(KEYS, ARGV)` after R.begin).
 local NOW, SOURCE, ASKER, FACTS, TENANT, P, DUE
-local AGENT_FIELDS = {'state', 'seat', 'reason', 'next', 'call', 'offer', 'skills', 'since', 'idle', 'until', 'ver'}
+local AGENT_FIELDS = {
+  'state', 'seat', 'reason', 'next', 'call', 'offer', 'skills',
+  'since', 'idle', 'until', 'ver', 'took', 'idles', 'idled', 'busy',
+}
 local AGENT_TEXTS = 7 -- so many of them are text, the rest numbers
 local CALL_FIELDS = {
-  'state', 'queue', 'offer', 'agent', 'node', 'last_offer', 'last_agent',
-  'prio', 'entered', 'answered', 'ver', 'rv', 'sess', 'expires',
+  'state', 'queue', 'offer', 'agent', 'node', 'last_offer', 'last_agent', 'line', 'own', 'city', 'customer', 'away',
+  'prio', 'entered', 'answered', 'ver', 'rv', 'sess', 'expires', 'rung', 'vip',
 }
-local CALL_TEXTS = 7
+local CALL_TEXTS = 12
 local LIVE = {waiting = true, offered = true, talking = true}
 local R = {}
 
@@ -28,7 +31,7 @@ function R.begin(KEYS, ARGV)
     P = '{' .. TENANT .. '}:r:'
     DUE = P .. 'due'
   end
-  R.effects, R.agents, R.calls, R.dirty, R.queues = {}, {}, {}, {}, {}
+  R.effects, R.agents, R.calls, R.dirty, R.planned = {}, {}, {}, {}, nil
 end
 
 function R.refuse(code, text)
@@ -107,6 +110,7 @@ end
 function R.agent_new(id, state)
   local row = {id = id, state = state, seat = '', reason = '', next = '', call = '', offer = '', skills = ''}
   row.since, row.idle, row['until'], row.ver = NOW, NOW, 0, 0
+  row.took, row.idles, row.idled, row.busy = 0, 0, 0, 0
   R.agents[id] = row
   redis.call('SADD', P .. 'agents', id)
   return row
@@ -123,28 +127,16 @@ function R.call_load(id)
   return row
 end
 
+-- What is not in Redis reads as '' or 0, so a new row is written without what it does not have.
 function R.call_new(id)
-  local row = {id = id, state = 'unknown', queue = '', offer = '', agent = '', node = '', last_offer = '', last_agent = ''}
-  row.prio, row.entered, row.answered, row.ver, row.rv, row.sess, row.expires = 0, 0, 0, 0, 0, 0, 0
+  local row, was = {id = id}, {}
+  for i, field in ipairs(CALL_FIELDS) do
+    local value = i <= CALL_TEXTS and '' or 0
+    row[field], was[i] = value, value
+  end
+  row.state, row.was = 'unknown', was
   R.calls[id] = row
   return row
-end
-
--- A configured queue, or nil.
-function R.queue(id)
-  local row = R.queues[id]
-  if not row then
-    local got = redis.call('HMGET', P .. 'queue:' .. id, 'skill', 'prio', 'ring', 'acw', 'closed')
-    if not got[1] then return nil end
-    row = {id = id, skill = got[1], prio = tonumber(got[2]), ring = tonumber(got[3]), acw = tonumber(got[4]), closed = got[5] == '1'}
-    R.queues[id] = row
-  end
-  return row
-end
-
--- A store without rules was emptied: nothing it says is true before it has them again and nodes have asserted their calls.
-function R.empty()
-  return redis.call('EXISTS', P .. 'config') == 0
 end
 
 function R.no_rules()
@@ -152,7 +144,7 @@ function R.no_rules()
 end
 
 function R.no_queue(id)
-  if R.empty() then return R.no_rules() end
+  if not R.plan() then return R.no_rules() end
   return R.refuse('QUEUE', id)
 end
 

@@ -17,10 +17,10 @@ function R.repeat_offer(c)
 end
 
 -- A waiting call (in no line any more) and a ready agent become one offer. The offer's id tells the id of its fact.
-function R.offer(c, a, q)
+function R.offer(c, a)
   c.state = CALL[c.state].offer
   c.offer = c.id .. '.' .. NOW .. '.' .. (c.rv + 1)
-  c.agent, c.expires = a.id, NOW + q.ring
+  c.agent, c.expires = a.id, NOW + R.queue(c.queue).ring_ms
   local body = {queue = c.queue, offer = c.offer, seat = opt(a.seat), waited_ms = opt(math.max(0, NOW - c.entered))}
   R.call_fact(c, 'offered', body, a.id)
   a.call, a.offer = c.id, c.offer
@@ -29,26 +29,16 @@ function R.offer(c, a, q)
   tell_offer(c, a.seat)
 end
 
-function R.score(c)
-  return (99 - c.prio) * SPAN + c.entered
-end
-
--- Where it stands; offered means that nobody is before it.
-function R.tell_place(c)
-  local line = P .. 'wait:' .. c.queue
-  local rank = redis.call('ZRANK', line, c.id)
-  local waiting = redis.call('ZCARD', line)
-  R.emit(c.node, 'queued', c.id, rank and rank + 1 or 1, rank and waiting or waiting + 1)
-end
-
--- A waiting call that stands in no line yet: to the first free agent of the skill, else into line by its score.
+-- A waiting call that stands in no line yet: to who may take it now, else into line. `tell` its place if it must wait.
 function R.place(c, tell)
   local q = R.queue(c.queue)
-  local a = R.first_free(q.skill)
-  if not a then redis.call('ZADD', P .. 'wait:' .. c.queue, R.score(c), c.id) end
+  local a, rung, line = R.choose(c, q)
+  if rung ~= c.rung then R.reach(c, q, rung) end
+  if c.own ~= '' and rung ~= OWN then c.own = '' end
   R.touch(c)
+  if a then return R.offer(c, a) end
+  R.step_in(c, q, line)
   if tell then R.tell_place(c) end
-  if a then R.offer(c, a, q) end
 end
 
 -- The node and session that speak for the call now.
@@ -59,14 +49,40 @@ function R.held_by(c, node, session)
   R.touch(c)
 end
 
--- What an Enqueue says, into the row. Its fact has an id made of the node's own words, so that a re-assertion after the store
--- forgot the call writes the same fact and not a second one.
-function R.fill(c, e)
+-- Whom the customer talked to last, if that agent serves the queue and has not just sent the call there; '' nobody.
+local function last_agent(c, q)
+  local id = redis.call('GET', P .. 'last:' .. c.customer)
+  local a = id and id ~= c.agent and R.agent_load(id)
+  if a then
+    for skill in each_skill(a) do
+      if q.skills[skill] then return id end
+    end
+  end
+  return ''
+end
+
+-- The row follows the node's words.
+function R.take_words(c, e)
+  local q = R.queue(e.queue)
   c.queue, c.prio, c.entered, c.ver, c.profile = e.queue, e.prio, e.entered, math.max(c.ver, e.version), e.profile
-  c.offer, c.agent, c.answered, c.expires = '', '', 0, 0
+  c.city, c.customer, c.vip, c.own = e.city, e.customer, e.vip, e.agent
+  if c.own == '' and q.own_ms > 0 and c.customer ~= '' then c.own = last_agent(c, q) end
+  c.rung = q.timed and R.rung_at(c, q) or 0
+  c.offer, c.agent, c.away, c.answered, c.expires = '', '', '', 0, 0
   R.held_by(c, e.node, e.session)
+end
+
+-- The fact has an id made of the node's own words, so that a re-assertion after the store forgot the call writes the same fact and
+-- not a second one.
+function R.tell_entered(c, e)
   local body = {queue = c.queue, priority = opt(c.prio), entered_ms = c.entered}
   R.fact('enqueued', c.id .. ':r:' .. c.entered .. ':e' .. e.version, c.entered, body, c.id)
+end
+
+-- What an Enqueue says, into row and ledger.
+function R.fill(c, e)
+  R.take_words(c, e)
+  R.tell_entered(c, e)
 end
 
 -- The offer is over; `event` is what that means for the agent, `why` the reason told to ledger and node.
@@ -89,22 +105,26 @@ function R.release_agent(c, ended, side)
   local a = R.agent_load(c.agent)
   if not a or a.call ~= c.id or a.state ~= 'talking' then return end
   local q = R.queue(c.queue)
-  local rest = q and q.acw or 0
+  local rest = q and q.after_ms or 0
   if rest == 0 then return R.agent_event(a, 'released') end
   R.agent_event(a, 'ended')
   a['until'] = NOW + rest
   redis.call('ZADD', DUE, a['until'], 'a:' .. a.id)
 end
 
+local STAYED = {[''] = true, REASON_UNSPECIFIED = true, REASON_NODE_LOST = true} -- left a line without having lost patience
+
 function R.leave_fact(c, why)
-  R.call_fact(c, 'left_queue', {queue = c.queue, reason = reason_of(why), waited_ms = opt(math.max(0, NOW - c.entered))})
+  local waited = math.max(0, NOW - c.entered)
+  R.waited(c.queue, waited, not STAYED[why])
+  R.call_fact(c, 'left_queue', {queue = c.queue, reason = reason_of(why), waited_ms = opt(waited)})
 end
 
 -- Take a live call out of where it is. `why` goes to the ledger; `offer_why` (and `tell`) close an offer; `ended`, `side` a talk.
 function R.detach(c, why, offer_why, tell, ended, side)
   local from = c.state
   if from == 'waiting' then
-    redis.call('ZREM', P .. 'wait:' .. c.queue, c.id)
+    R.step_out(c)
   elseif from == 'offered' then
     R.close_offer(c, 'withdrawn', offer_why, tell)
   elseif from == 'talking' then
@@ -118,6 +138,27 @@ function R.over(c, state)
   c.state = state
   if c.node ~= '' then redis.call('SREM', P .. 'calls:' .. c.node, c.id) end
   R.touch(c)
+end
+
+-- To the call's node: its queue does not take it.
+function R.tell_away(c)
+  R.emit(c.node, 'away', c.id, c.queue, c.away)
+end
+
+-- The queue takes a waiting call in no line not (any more). The row remembers why, so that a repeat is told the same.
+function R.turn_away(c, why)
+  c.away = why
+  R.over(c, CALL[c.state].away)
+  R.call_fact(c, 'turned_away', {queue = c.queue, reason = reason_of(why), waited_ms = opt(math.max(0, NOW - c.entered))})
+  R.tell_away(c)
+end
+
+-- A repeat about a call that left the line: if its queue turned it away the node may not have heard it.
+function R.away_again(c, e)
+  if c.away == '' then return end
+  c.node, c.sess = e.node, e.session
+  R.touch(c)
+  R.tell_away(c)
 end
 
 -- The call's node vanished: its end is ours to tell.

@@ -10,12 +10,13 @@ from router.core import expect
 from router.core.agent import AGENT, AgentEvent, AgentState
 from router.core.call import LIVE, CallEvent, CallState
 from router.core.commands import Assert, Enqueue, From, QueueRule
-from router.core.desk import Agent, Call, Desk
+from router.core.desk import Agent, Call, Desk, fact_base
 from router.core.events import Withdraw
 from router.core.leave import close_offer, detach, lose, release_agent, turn_away
 from router.core.lines import choose, flow, rung_at, tell_place
 from router.core.match import SEAT_REASONS
 from router.core.moves import agent_event, place, tell_offer
+from router.core.placement import ELSEWHERE, gone
 from router.core.plan import QueuePlan
 from router.core.policy import call_score, vip_priority
 
@@ -174,13 +175,15 @@ def give_up(d: Desk, call: str) -> None:
 def bridge(d: Desk, c: Call, a: Agent, offer: str, answered_ms: int, event: AgentEvent) -> None:
     """The bridge as state and fact; the fact's id is made of the node's word, as with `enqueued`."""
     agents.step(a.state, event)
+    if c.remote is not None:
+        gone(d, c, ELSEWHERE, tell=True)
     d.due.remove(f"o:{c.id}")
     c.state, c.offer, c.agent, c.answered, c.expires = CallState.TALKING, offer, a.id, answered_ms, 0
     a.call, a.offer = c.id, offer
     _learn(d, c, a, answered_ms)
     d.talking[c.queue] = d.talking.get(c.queue, 0) + 1
     body = {"queue": c.queue, "offer": offer, "waited_ms": max(0, answered_ms - c.entered), "bridged_ms": answered_ms}
-    d.fact("bridged", f"{c.id}:r:{answered_ms}:b", answered_ms, body, c.id, a.id)
+    d.fact("bridged", f"{fact_base(c)}:{answered_ms}:b", answered_ms, body, c.id, a.id)
     d.keep(c)
     agent_event(d, a, event)
 

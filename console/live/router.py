@@ -17,7 +17,11 @@ T = TypeVar("T")
 DEADLINE_S = 1.5
 APPLY_S = 10.0  # some 10,000 agents take a second
 _TRY_NEXT = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
-_OPTIONS = [("grpc.max_reconnect_backoff_ms", 1000), ("grpc.initial_reconnect_backoff_ms", 200)]
+_OPTIONS = [
+    ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.enable_http_proxy", 0),  # http_proxy of the environment is for the world outside
+]
 
 
 class RouterAway(ConnectionError):

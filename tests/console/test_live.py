@@ -15,6 +15,7 @@ from console.api.agent import leave
 from ops.facts import Fact
 from tests.console.desk import Desk, centre
 from tests.console.fake_router import FakeRouter
+from tests.kit.ports import free_port
 from tests.kit.redis_server import RedisServer
 from tests.kit.wait import until_async
 
@@ -178,6 +179,19 @@ async def test_failover_to_the_second_router(tmp_path: Path, redis_server: Redis
     finally:
         await desk.stop()
         await second.stop()
+
+
+async def test_a_proxy_of_the_machine_is_not_asked(
+    tmp_path: Path, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """http_proxy in the environment is for the world outside: the console goes straight to the router."""
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
+    desk = await Desk(centre(tmp_path / "state", redis_server.port)).start()
+    try:
+        browser = await desk.browser("a1")
+        assert (await browser.call("POST", "/api/agent/ready"))[0] == 200
+    finally:
+        await desk.stop()
 
 
 async def test_live_ends_with_the_session(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -206,3 +206,13 @@ async def test_a_silent_router_is_left(router: FakeRouter, monkeypatch: pytest.M
         await until_async(lambda: len(router.streams) >= 2, 10, "a second stream")
     finally:
         await way.close()
+
+
+async def test_a_proxy_of_the_machine_is_not_asked(router: FakeRouter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """http_proxy in the environment is for the world outside: the session goes straight to the router."""
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
+    way = Way(router.port)
+    try:
+        await way.up()
+    finally:
+        await way.close()

@@ -48,7 +48,7 @@ class PostgresServer:
             "-h",
             "127.0.0.1",
             "-k",
-            str(self.folder),
+            "",  # no Unix socket: its path may be no longer than 107 bytes, a folder for temporary files can be
             "-c",
             "shared_buffers=16MB",
         ]

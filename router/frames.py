@@ -9,8 +9,8 @@ from tierline.common.v1 import common_pb2
 from tierline.routing.v1 import routing_pb2 as pb
 
 from router.core.commands import Assert, End, Enqueue
-from router.core.events import AgentSeen, CallSeen, Frame, Offer, Queued, Release, Withdraw
-from router.core.home import Home
+from router.core.events import AgentSeen, CallSeen, Frame, Offer, Queued, Release, TurnedAway, Withdraw
+from router.core.home import Home, city_key, customer_key
 
 _REASON = dict(common_pb2.Reason.items())
 _REASON_NAME: dict[int, str] = {number: name for name, number in _REASON.items()}
@@ -30,11 +30,14 @@ def reason_number(name: str) -> common_pb2.Reason.ValueType:
 
 
 def _queued(f: Queued) -> pb.RouterFrame:
-    return pb.RouterFrame(queued=pb.Queued(call=f.call, position=f.position, waiting=f.waiting))
+    return pb.RouterFrame(queued=pb.Queued(call=f.call, position=f.position, waiting=f.waiting, expected_ms=f.expected_ms))
 
 
 def _offer(f: Offer) -> pb.RouterFrame:
-    return pb.RouterFrame(offer=pb.Offer(call=f.call, offer=f.offer, agent=f.agent, seat=f.seat, expires_ms=f.expires_ms))
+    frame = pb.RouterFrame(offer=pb.Offer(call=f.call, offer=f.offer, agent=f.agent, seat=f.seat, expires_ms=f.expires_ms))
+    if f.centre:
+        frame.offer.centre, frame.offer.uri = f.centre, f.uri
+    return frame
 
 
 def _withdraw(f: Withdraw) -> pb.RouterFrame:
@@ -45,7 +48,17 @@ def _release(f: Release) -> pb.RouterFrame:
     return pb.RouterFrame(release=pb.Release(call=f.call, reason=_REASON[f.reason]))
 
 
-_MAKE: dict[type, Callable[..., pb.RouterFrame]] = {Queued: _queued, Offer: _offer, Withdraw: _withdraw, Release: _release}
+def _turned_away(f: TurnedAway) -> pb.RouterFrame:
+    return pb.RouterFrame(turned_away=pb.TurnedAway(call=f.call, queue=f.queue, reason=_REASON[f.reason], closed=f.closed))
+
+
+_MAKE: dict[type, Callable[..., pb.RouterFrame]] = {
+    Queued: _queued,
+    Offer: _offer,
+    Withdraw: _withdraw,
+    Release: _release,
+    TurnedAway: _turned_away,
+}
 
 
 def to_wire(frame: Frame) -> pb.RouterFrame:
@@ -55,8 +68,11 @@ def to_wire(frame: Frame) -> pb.RouterFrame:
 
 def enqueue(f: pb.Enqueue) -> Enqueue:
     """As asked."""
-    profile = f.profile.SerializeToString() if f.HasField("profile") else b""
-    return Enqueue(f.call, f.version, f.queue, f.priority, f.entered_ms, profile)
+    if not f.HasField("profile"):
+        return Enqueue(f.call, f.version, f.queue, f.priority, f.entered_ms, agent=f.agent)
+    p = f.profile
+    head = (f.call, f.version, f.queue, f.priority, f.entered_ms, p.SerializeToString())
+    return Enqueue(*head, city_key(p.home.city), customer_key(p.calling), f.agent, p.vip)
 
 
 def assertion(f: pb.Assert) -> Assert:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
-from ops.centre import CentreConfig
-from router.core.commands import QueueRule, Rules, Times
+from ops.centre import CentreConfig, Queue, Rung
+from router.core.commands import QueueRule, Rules, Stage, Times
+from router.core.home import city_key
 from router.core.route import blacklist_key
 
 
@@ -22,12 +23,39 @@ def until_ms(text: str) -> int:
 
 def rules_of(config: CentreConfig) -> Rules:
     """The file's time of change is the generation, so that a router that read an older file does not undo a newer one."""
-    queues = tuple(QueueRule(q.id, q.skill, q.priority, q.ring_s * 1000, q.after_call_s * 1000) for q in config.queue)
     country = config.centre.country
-    black = tuple((blacklist_key(b.number, country), until_ms(b.until)) for b in config.blacklist)
-    text = json.dumps([[asdict(q) for q in queues], black])
-    generation = config.path.stat().st_mtime_ns // 1_000_000 if config.path.exists() else 0
-    return Rules(generation, hashlib.sha256(text.encode()).hexdigest(), queues, black)
+    rules = Rules(
+        config.path.stat().st_mtime_ns // 1_000_000 if config.path.exists() else 0,
+        "",
+        tuple(_queue(q) for q in config.queue),
+        tuple((blacklist_key(b.number, country), until_ms(b.until)) for b in config.blacklist),
+        vip=tuple((blacklist_key(v.number, country), v.level) for v in config.vip),
+        weights=tuple((a.id, a.weight) for a in config.agent if a.weight != 1),
+        cities=tuple((a.id, city_key(a.city)) for a in config.agent if a.city),
+        priority_worth_ms=config.router.priority_worth_s * 1000,
+    )
+    text = json.dumps(asdict(replace(rules, generation=0)))
+    return replace(rules, digest=hashlib.sha256(text.encode()).hexdigest())
+
+
+def _queue(q: Queue) -> QueueRule:
+    return QueueRule(
+        q.id,
+        q.skill,
+        q.priority,
+        q.ring_s * 1000,
+        q.after_call_s * 1000,
+        q.policy,
+        tuple(_stage(rung, q.skill) for rung in q.ladder),
+        tuple(_stage(rung, q.skill) for rung in q.vip_ladder),
+        q.own_agent_s * 1000,
+        q.max_waiting,
+        q.max_wait_s * 1000,
+    )
+
+
+def _stage(rung: Rung, skill: str) -> Stage:
+    return Stage(rung.after_s * 1000, rung.skill or skill, rung.level, rung.ring)
 
 
 def times_of(config: CentreConfig) -> Times:

@@ -7,6 +7,7 @@ province and city in one word.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -92,6 +93,18 @@ def split_area(text: str) -> tuple[str, str]:
             rest = text.removeprefix(name) if text.startswith(name) else text.removeprefix(short)
             return name, rest if rest or not name.endswith("市") else name
     return "", text
+
+
+def city_key(name: str) -> str:
+    """One form for a city however it is written: 武汉 and 武汉市 are the same."""
+    return name.removesuffix("市") if len(name) > 2 else name
+
+
+def customer_key(number: str) -> str:
+    """The same caller next time, however the carrier writes the number; no number can be read from it. "" if it is withheld. Of the
+    last ten digits: two customers of whom these are the same would be taken for one, and one be asked for the other's agent."""
+    digits = "".join(filter(str.isdigit, number))[-10:]
+    return hashlib.blake2s(digits.encode(), digest_size=8).hexdigest() if digits else ""
 
 
 @lru_cache(maxsize=65_536)

@@ -44,6 +44,7 @@ class RoutingService(rpc.RoutingServicer):
         ROUTED.labels(decision.refused or "media").inc()
         reply = _reply(decision)
         reply.home.CopyFrom(frames.home(home))
+        reply.vip = decision.vip
         return reply
 
     async def Session(  # type: ignore[override]  # the stub only knows generators; grpc.aio takes reader-writers as well

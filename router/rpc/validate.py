@@ -18,6 +18,7 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 _NAME = re.compile(r"[\w.@+-]{1,64}")
 _NUMBER = re.compile(r"[+\d*#A-Za-z._~!$&'()=;,?/%-]{0,64}")
 LONGEST = 4096  # bytes of a profile
+MOST_VIP = 9
 
 
 def call_id(value: str) -> str:
@@ -87,6 +88,10 @@ def enqueue(frame: pb.Enqueue) -> pb.Enqueue:
     if not -1 <= frame.priority <= 99:
         raise BadInput("priority", "want -1 to 99")
     moment("entered_ms", frame.entered_ms)
+    if frame.agent:
+        name("agent", frame.agent)
+    if frame.profile.vip > MOST_VIP:
+        raise BadInput("vip", f"want 0 to {MOST_VIP}")
     if frame.profile.ByteSize() > LONGEST:
         raise BadInput("profile", f"longer than {LONGEST} bytes")
     return frame

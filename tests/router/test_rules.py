@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ops.centre import Blacklisted
+from ops.centre import Agent, Blacklisted, Queue, Rung, Vip
+from router.core.commands import QueueRule, Stage
+from router.core.home import city_key, customer_key
 from router.core.match import not_ready_reason
 from router.core.route import blacklist_key, listed_as, refusal
 from router.rules import rules_of, times_of, until_ms
@@ -71,3 +73,37 @@ def test_rules_of_a_centre(tmp_path: Path) -> None:
     assert rules_of(replace(config, blacklist=(Blacklisted("1"),))).digest != rules.digest
     assert rules_of(replace(config, path=tmp_path / "none")).generation == 0
     assert times_of(config).lost_ms == 10_000
+
+
+def test_ladders_cities_and_vips_of_a_centre() -> None:
+    """A queue with all it can have becomes a rule in ms; agents give cities and weights, VIPs keys as the blacklist has them."""
+    ladder = (Rung(0, "city", 2), Rung(15, "centre"), Rung(40, "nation", skill="any"))
+    queue = Queue(
+        "q", "s", 5, policy="fewest_calls", ladder=ladder, vip_ladder=(Rung(),), own_agent_s=30, max_waiting=9, max_wait_s=600
+    )
+    agents = (Agent("a1", "A", city="武汉市", weight=3), Agent("a2", "B"), Agent("a3", "C", city="襄阳"))
+    config = replace(centre(), queue=(queue,), agent=agents, vip=(Vip("13800000009", 2), Vip("+86139*")))
+    rules = rules_of(config)
+    stages = (Stage(0, "s", 2, "city"), Stage(15_000, "s", 9, "centre"), Stage(40_000, "any", 9, "nation"))
+    assert rules.queues == (QueueRule("q", "s", 5, 20_000, 10_000, "fewest_calls", stages, (Stage(0, "s"),), 30_000, 9, 600_000),)
+    assert (rules.cities, rules.weights) == ((("a1", "武汉"), ("a3", "襄阳")), (("a1", 3),))
+    assert rules.vip == (("=+8613800000009", 2), ("^+86139", 1))
+    assert rules_of(replace(config, agent=agents[1:])).digest != rules.digest
+
+
+def test_cities_have_one_form() -> None:
+    """With and without the word for city; a name that is that word's only letter stays."""
+    assert [city_key(name) for name in ("武汉", "武汉市", "恩施土家族苗族自治州", "")] == [
+        "武汉",
+        "武汉",
+        "恩施土家族苗族自治州",
+        "",
+    ]
+
+
+@pytest.mark.parametrize("calling", ["13812345678", "+8613812345678", "008613812345678", "013812345678"])
+def test_a_customer_is_the_same_next_time(calling: str) -> None:
+    """However the carrier writes the number; another number is another customer, a withheld one nobody."""
+    assert customer_key(calling) == customer_key("13812345678") != customer_key("13812345679")
+    assert customer_key("") == customer_key("anonymous") == ""
+    assert "2345678" not in customer_key(calling)

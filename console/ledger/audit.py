@@ -86,7 +86,19 @@ def judge(row: Row, policy: Policy, now_ms: int) -> tuple[str, ...] | None:
     """The differences of one call row; None: too early to say."""
     if now_ms - row["last_ms"] < (GRACE_MS if row["result"] else OPEN_MS) and not (_lost_at_edge(row, now_ms)):
         return None
+    if _has(row, "placed") and not _has(row, "enqueued"):
+        return tuple(_guest(row))
     return (*_edge(row), *_ends(row), *_recording(row, policy))
+
+
+def _guest(row: Row) -> Iterable[str]:
+    """Another centre's caller with an agent of ours: edge and router must agree; media node and recording are at its home."""
+    if _has(row, "bridged") and not _has(row, "edge_invite"):
+        yield "no_edge"
+    if _has(row, "edge_invite") and not _has(row, "edge_outcome"):
+        yield "no_outcome"
+    if row["result"] and _has(row, "bridged") and not _has(row, "agent_released"):
+        yield "not_released"
 
 
 def _lost_at_edge(row: Row, now_ms: int) -> bool:

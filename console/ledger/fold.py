@@ -154,7 +154,18 @@ def _end(by: ByKind) -> Row:
     for fact in by.get("left_queue", []):
         if fact.body.get("reason") == "REASON_NODE_LOST":
             return _verdict("failed", "node_lost", "system", fact.at_ms)
-    return _end_at_edge(by)
+    return _end_of_guest(by) if by.body("placed").get("home") else _end_at_edge(by)
+
+
+def _end_of_guest(by: ByKind) -> Row:
+    """Another centre's caller, for whom our agents were reserved: what became of our part. How the call ended its home knows."""
+    released, failed, places = by.get("agent_released", []), by.get("offer_failed", []), by["placed"]
+    if released:
+        body = released[-1].body
+        return _verdict("answered", "hangup", short(body.get("side", "")), released[-1].at_ms, body.get("talk_ms", 0))
+    if "bridged" in by or len(failed) < len(places):
+        return _verdict("", "", "", 0)
+    return _verdict("elsewhere", short(failed[-1].body.get("reason", "")), "", failed[-1].at_ms)
 
 
 def _ended(by: ByKind) -> Fact | None:
@@ -250,9 +261,9 @@ def _waiting_then(rows: dict[str, Row], fact: Fact) -> Row | None:
 
 
 def _agent_segments(by: ByKind) -> dict[str, Row]:
-    """One row an offer: offered, then failed, or bridged and released."""
+    """One row an offer: offered (placed, where the agent or the caller is another centre's), then failed, or bridged and released."""
     rows: dict[str, Row] = {}
-    for kind in ("offered", "bridged", "offer_failed"):
+    for kind in ("offered", "placed", "bridged", "offer_failed"):
         for fact in by.get(kind, []):
             key = f"a:{fact.body.get('offer', '')}"
             if (row := rows.get(key)) is None:
@@ -266,7 +277,7 @@ def _agent_segments(by: ByKind) -> dict[str, Row]:
 
 def _offer_went(row: Row, fact: Fact) -> None:
     body = fact.body
-    if fact.kind == "offered":
+    if fact.kind in ("offered", "placed"):
         row |= {"seat": body.get("seat", ""), "waited_ms": body.get("waited_ms", 0)}
     elif fact.kind == "bridged":
         row |= {"answered_ms": body.get("bridged_ms") or fact.at_ms, "waited_ms": body.get("waited_ms", 0), "outcome": "answered"}

@@ -73,7 +73,9 @@ class CallRow(SQLModel, table=True):
     menu_path: str = _text()  # ids of the chosen items with "/" between
     offers: int = Field(default=0)
     state: str = _text()  # edge, menu, waiting, talking, ended
-    result: str = _text()  # answered, abandoned, self_served, refused, failed; "" while it lasts
+    result: str = (
+        _text()
+    )  # answered, abandoned, self_served, refused, failed, elsewhere (a guest whom not we answered); "" while it lasts
     reason: str = _text()
     side: str = _text()  # who ended it
     refused: str = _text()  # reason the router refused it for

@@ -146,6 +146,29 @@ def refused(at: int, n: int = 0) -> CallFacts:
     return made.edge("edge_outcome", "outcome", sip_status=603, sip_reason="Decline", routed_by="router")
 
 
+def placed_out(at: int, n: int = 0) -> CallFacts:
+    """At home: a caller of ours whom an agent of another centre answered."""
+    made = CallFacts(at, n).arrive().choose().enqueue()
+    made.offers += 1
+    made.router("placed", "b1@hunan", queue="bills", offer=made.offer_id, centre="hunan", seat="2001", waited_ms=2000)
+    return made.bridge("b1@hunan").end("b1@hunan")
+
+
+def guest(at: int, n: int = 0, answered_here: bool = True) -> CallFacts:
+    """There: another centre's caller for whom an agent of ours was reserved, and talked unless somebody else was first."""
+    made = CallFacts(at, n)
+    made.offers, made.entered = 1, at - 5000
+    made.router("placed", "b1", queue="bills", offer=made.offer_id, home="hubei", centre="hunan", seat="2001", waited_ms=5000)
+    leg = f"{made.call}.p1:lent"
+    made.add("edge_invite", "edge:edge1", f"{leg}:e:invite", edge="edge1", trunk="hubei", called="2001", calling=made.calling)
+    if not answered_here:
+        made.wait(900).router("offer_failed", "b1", queue="bills", offer=made.offer_id, reason="REASON_ANSWERED_ELSEWHERE")
+        return made.add("edge_outcome", "edge:edge1", f"{leg}:e:outcome", edge="edge1", sip_status=487, routed_by="placement")
+    made.wait(900).add("edge_outcome", "edge:edge1", f"{leg}:e:outcome", edge="edge1", sip_status=200, routed_by="placement")
+    made.router("bridged", "b1", queue="bills", offer=made.offer_id, waited_ms=5900, bridged_ms=made.at)
+    return made.wait(30_000).router("agent_released", "b1", queue="bills", talk_ms=30_000, side="SIDE_CALLER")
+
+
 def day(at: int, calls: int) -> Iterator[CallFacts]:
     """A mixture of calls, one every 20 ms."""
     makers = (answered, answered, missed_then_answered, abandoned, refused)

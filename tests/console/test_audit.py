@@ -9,7 +9,7 @@ import pytest
 
 from console.ledger.audit import DIFFERENCES, GRACE_MS, OPEN_MS, Policy, judge
 from console.ledger.fold import fold
-from tests.console.samples import CallFacts, abandoned, answered, missed_then_answered, refused
+from tests.console.samples import CallFacts, abandoned, answered, guest, missed_then_answered, placed_out, refused
 
 T0 = 1_760_000_000_000
 LATER = T0 + OPEN_MS * 2
@@ -32,7 +32,7 @@ def changed(made: CallFacts, kind: str, **body: object) -> CallFacts:
     return made
 
 
-@pytest.mark.parametrize("maker", [answered, missed_then_answered, abandoned, refused])
+@pytest.mark.parametrize("maker", [answered, missed_then_answered, abandoned, refused, placed_out, guest])
 def test_whole_calls_are_explained(maker: Callable[[int], CallFacts]) -> None:
     """Calls of every fate that all sources tell alike have no difference."""
     assert found(maker(T0)) == ()
@@ -49,6 +49,14 @@ def test_cancelled_and_busy_are_explained() -> None:
     """A call that ended at the edge with an error answer is explained by it."""
     assert found(cancelled()) == ()
     assert found(changed(cancelled(), "edge_outcome", sip_status=503)) == ()
+
+
+def test_guests_are_judged_by_what_we_see_of_them() -> None:
+    """Another centre's caller has no media node here; edge and router of ours must still agree."""
+    assert found(guest(T0, answered_here=False)) == ()
+    assert found(without(guest(T0), "edge_invite", "edge_outcome")) == ("no_edge",)
+    assert found(without(guest(T0), "edge_outcome")) == ("no_outcome",)
+    assert found(without(guest(T0), "agent_released"), now=T0 + 1000) is None
 
 
 LOST: list[tuple[CallFacts, str]] = [

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from console.ledger.fold import Rows, fold, number, short
 from console.ledger.stretches import place, relink, stretch
 from ops.facts import Fact
-from tests.console.samples import CallFacts, abandoned, answered, missed_then_answered, refused
+from tests.console.samples import CallFacts, abandoned, answered, guest, missed_then_answered, placed_out, refused
 
 T0 = 1_760_000_000_000
 
@@ -40,6 +40,23 @@ def test_missed_offer_segments() -> None:
     wait, missed, talk = rows.segments.values()
     assert wait["waited_ms"] == 24_000 and missed["end_ms"] - missed["start_ms"] == 20_000
     assert talk["talk_ms"] == 30_000 and talk["side"] == "agent" and rows.call["agent"] == "a2" and rows.call["offers"] == 2
+
+
+def test_answered_by_another_centre() -> None:
+    """At home: queue, wait and talk as ever, the agent with its centre. There: our part of it, without a queue of ours."""
+    rows = rows_of(placed_out(T0))
+    assert (rows.call["result"], rows.call["agent"], rows.call["queue"], rows.call["offers"]) == (
+        "answered",
+        "b1@hunan",
+        "bills",
+        1,
+    )
+    assert [(part["kind"], part["seat"], part["outcome"]) for part in rows.segments.values()][-1] == ("agent", "2001", "answered")
+    row = rows_of(guest(T0)).call
+    assert (row["result"], row["side"], row["agent"], row["queue"]) == ("answered", "caller", "b1", "")
+    assert (row["talk_ms"], row["trunk"], row["state"]) == (30_000, "hubei", "ended")
+    row = rows_of(guest(T0, answered_here=False)).call
+    assert (row["result"], row["reason"], row["state"]) == ("elsewhere", "answered_elsewhere", "ended")
 
 
 def test_abandoned_and_refused() -> None:

@@ -41,6 +41,13 @@ def enter(call: Call, queue: str, priority: int, now: int) -> State:
     return wait_on(call)
 
 
+def enter_again(call: Call) -> None:
+    """Into the line that the caller waits in, with the old time: the router took the call out of it, or will."""
+    assert call.wait is not None
+    call.wait.enqueue = replace(call.wait.enqueue, version=call.next_version())
+    call.tell(call.wait.enqueue)
+
+
 def rule_of(call: Call, queue: str) -> QueueRule:
     """What is configured for a queue."""
     return call.house.queues.get(queue, _DEFAULT)
@@ -125,9 +132,7 @@ def on_position_due(call: Call, event: on.PositionDue, now: int) -> State:
 
 def on_retry(call: Call, event: on.RetryDue, now: int) -> State:
     """After trouble with the audio: into the line again, with the old time."""
-    assert call.wait is not None
-    call.wait.enqueue = replace(call.wait.enqueue, version=call.next_version())
-    call.tell(call.wait.enqueue)
+    enter_again(call)
     return State.QUEUEING
 
 

@@ -19,7 +19,7 @@ from media.call.call import Call, Ring, State
 from media.call.closing import drop, finish, settle, tell_beaten
 from media.call.frames import Settle
 from media.call.leg import LegState, Phase
-from media.call.queueing import BACK, fault, wait_on
+from media.call.queueing import BACK, enter_again, fault, wait_on
 from media.ua import api as ua
 from ops.ids import LegId
 
@@ -54,10 +54,13 @@ def on_offered_again(call: Call, event: on.Offered, now: int) -> State:
 
 
 def _offered_before(call: Call, event: on.Offered) -> State:
-    """We settled that one: the router did not hear of it."""
+    """We settled that one: the router did not hear of it, or forgot it. One given up because the caller left takes the call out of
+    the line with it; but this caller is back."""
     reason = call.past[event.offer]
     if reason:
         call.tell(Settle(call.id, call.next_version(), event.offer, failed=reason))
+    if reason == Reason.REASON_CALLER_LEFT:
+        enter_again(call)
     return call.state
 
 

@@ -122,6 +122,19 @@ def test_the_same_offer_twice() -> None:
     assert world.state is State.RINGING
 
 
+def test_an_offer_given_up_by_9_comes_again_to_a_caller_who_is_back() -> None:
+    """The router forgot our Settle: told again it takes the call out of the line, so the caller enters anew, with the old time."""
+    world = World().ringing().feed(on.CallerDigit("9"), on.SeatFailed(B1, 487), on.CallerDigit("0"))
+    before = [f for f in world.frames() if isinstance(f, Enqueue)][-1]
+    world.feed(world.offer("o1"))
+    *_, settle, again = world.frames()
+    assert isinstance(settle, Settle) and isinstance(again, Enqueue)
+    assert (settle.offer, settle.failed) == ("o1", Reason.REASON_CALLER_LEFT)
+    assert (again.queue, again.entered_ms) == (before.queue, before.entered_ms)
+    assert again.version > settle.version > before.version
+    assert world.state is State.QUEUEING
+
+
 def test_an_offer_that_we_settled_before() -> None:
     """A router that did not hear how it went is told again, the seat is left alone."""
     world = World().ringing().feed(on.SeatFailed(B1, 486))

@@ -261,7 +261,7 @@ def _waiting_then(rows: dict[str, Row], fact: Fact) -> Row | None:
 
 
 def _agent_segments(by: ByKind) -> dict[str, Row]:
-    """One row an offer: offered (placed, where the agent or the caller is another centre's), then failed, or bridged and released."""
+    """One row an offer: offered (placed, where agent or caller is another centre's), then failed, or bridged and released."""
     rows: dict[str, Row] = {}
     for kind in ("offered", "placed", "bridged", "offer_failed"):
         for fact in by.get(kind, []):

@@ -79,7 +79,15 @@ def test_ladders_cities_and_vips_of_a_centre() -> None:
     """A queue with all it can have becomes a rule in ms; agents give cities and weights, VIPs keys as the blacklist has them."""
     ladder = (Rung(0, "city", 2), Rung(15, "centre"), Rung(40, "nation", skill="any"))
     queue = Queue(
-        "q", "s", 5, policy="fewest_calls", ladder=ladder, vip_ladder=(Rung(),), own_agent_s=30, max_waiting=9, max_wait_s=600
+        "q",
+        "s",
+        priority=5,
+        policy="fewest_calls",
+        ladder=ladder,
+        vip_ladder=(Rung(),),
+        own_agent_s=30,
+        max_waiting=9,
+        max_wait_s=600,
     )
     agents = (Agent("a1", "A", city="武汉市", weight=3), Agent("a2", "B"), Agent("a3", "C", city="襄阳"))
     config = replace(centre(), queue=(queue,), agent=agents, vip=(Vip("13800000009", 2), Vip("+86139*")))

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Concatenate, ParamSpec, TypeVar
 
 from router.core import verbs_agents, verbs_calls, verbs_nodes
 from router.core.commands import Assert, End, Enqueue, From, Hello, RouteAsk, Rules, Times
-from router.core.desk import Desk
-from router.core.errors import RouterError
 from router.core.events import AgentSeen, Decision, Effect, Expired, NodeSeen, QueueSeen
 from router.store.base import OnEffects, OnNewer
-
-P = ParamSpec("P")
-T = TypeVar("T")
-Done = Awaitable[list[Effect]]
+from router.store.memory_overflow import MemoryOverflow
+from router.store.steps import Done, result
 
 
-class MemoryStore:
+class MemoryStore(MemoryOverflow):
     """See store/base.py for the verbs. Several routers of one process may share it."""
 
     def __init__(self, tenant: str, router: str, times: Times) -> None:
-        self.desk = Desk(tenant, f"router:{router}", times)
+        super().__init__(tenant, router, times)
         self._boxes: dict[str, Callable[[bytes], None]] = {}
         self._newer: list[OnNewer] = []
 
@@ -37,24 +32,6 @@ class MemoryStore:
 
     async def close(self) -> None:
         """Nothing to end."""
-
-    def _step(
-        self, by: From | None, now_ms: int, work: Callable[Concatenate[Desk, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> asyncio.Future[tuple[T, list[Effect]]]:
-        future: asyncio.Future[tuple[T, list[Effect]]] = asyncio.get_running_loop().create_future()
-        self.desk.begin(now_ms, by)
-        try:
-            result = work(self.desk, *args, **kwargs)
-        except RouterError as error:
-            future.set_exception(error)
-        else:
-            future.set_result((result, self.desk.done()))
-        return future
-
-    def _verb(
-        self, by: From | None, now_ms: int, work: Callable[Concatenate[Desk, P], None], *args: P.args, **kwargs: P.kwargs
-    ) -> asyncio.Future[list[Effect]]:
-        return asyncio.ensure_future(_effects(self._step(by, now_ms, work, *args, **kwargs)))
 
     def login(self, agent: str, seat: str, skills: Sequence[tuple[str, int]], now_ms: int) -> Done:
         """At a seat."""
@@ -114,7 +91,7 @@ class MemoryStore:
 
     def expire(self, limit: int, now_ms: int) -> Awaitable[Expired]:
         """Serve timers."""
-        return asyncio.ensure_future(_result(self._step(None, now_ms, verbs_nodes.expire, limit)))
+        return asyncio.ensure_future(result(self._step(None, now_ms, verbs_nodes.expire, limit)))
 
     async def sync_config(self, rules: Rules, now_ms: int) -> list[Effect]:
         """Bring a version of the rules into force; told to all routers that share this store."""
@@ -134,7 +111,7 @@ class MemoryStore:
 
     def route(self, ask: RouteAsk, now_ms: int) -> Awaitable[Decision]:
         """Where a call goes."""
-        return asyncio.ensure_future(_result(self._step(None, now_ms, verbs_nodes.route, ask)))
+        return asyncio.ensure_future(result(self._step(None, now_ms, verbs_nodes.route, ask)))
 
     async def queues(self) -> list[QueueSeen]:
         """All lines."""
@@ -157,11 +134,3 @@ class MemoryStore:
     async def subscribe(self, holder: str, on_payload: Callable[[bytes], None]) -> None:
         """Get frames from other routers of this process."""
         self._boxes[holder] = on_payload
-
-
-async def _effects(step: asyncio.Future[tuple[None, list[Effect]]]) -> list[Effect]:
-    return (await step)[1]
-
-
-async def _result(step: asyncio.Future[tuple[T, list[Effect]]]) -> T:
-    return (await step)[0]

@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 BINARY = "rtpengine"
 MIN_PORTS = 4  # two legs
 MIN_THREADS = 2  # one that waits for Redis must not hold up all sound
+ALLOCATOR = "/usr/lib/*/libjemalloc.so.2"  # comes with Debian's Redis
 
 
 class DaemonError(Exception):
@@ -80,6 +81,16 @@ def command(config: CentreConfig, index: int) -> list[str]:
     return [BINARY, *(f"--{name}={value}" for name, value in options.items()), *flags]
 
 
+def environment(pattern: str = ALLOCATOR) -> dict[str, str]:
+    """Ours, with another allocator if it is installed: a third of rtpengine's CPU a call goes into malloc and GLib's slices."""
+    found = sorted(Path("/").glob(pattern.lstrip("/")))
+    if not found:
+        return dict(os.environ)
+    before = os.environ.get("LD_PRELOAD", "")
+    preload = f"{found[0]}:{before}" if before else str(found[0])
+    return {**os.environ, "LD_PRELOAD": preload, "G_SLICE": "always-malloc"}
+
+
 def take_lock(config: CentreConfig, index: int) -> int:
     """The locked file's descriptor, kept over exec: two instances would bind one ng port without an error. DaemonError if held."""
     path = config.state / "run" / f"rtpengine-{node_name(index)}.lock"
@@ -125,7 +136,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         log.info("start rtpengine", extra={"ng": config.ports.ng + args.index, "saved_pcaps": len(moved)})
         if config.state.is_absolute():
             os.chdir(spool(config, args.index))  # where a core dump goes
-        os.execvp(words[0], words)  # does not return
+        os.execvpe(words[0], words, environment())  # does not return
     except (ConfigError, DaemonError, OSError) as error:
         log.error("rtpengine not started", extra={"why": str(error)})
     return 1

@@ -6,8 +6,10 @@ Plain JSON and not protobuf bytes because Lua writes facts too; tests/contract p
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
+
+from ops.values import dataclass
 
 KINDS = frozenset(
     [

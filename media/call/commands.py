@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from media.call.events import Timer
@@ -11,6 +10,7 @@ from media.record.api import Job
 from media.ua import api as ua
 from ops.facts import Fact
 from ops.ids import LegId
+from ops.values import dataclass
 
 
 # ---- rtpengine --------------------------------------------------------------------------------------------------

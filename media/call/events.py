@@ -7,12 +7,12 @@ are armed with the event that they become.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from tierline.common.v1.common_pb2 import Reason
 
 from media.record.api import Filed, NotFiled
 from ops.ids import LegId
+from ops.values import dataclass
 
 
 # ---- the caller's phone -----------------------------------------------------------------------------------------

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 
 from tierline.common.v1.common_pb2 import Reason
 
 from media.call.outcome import Outcome
+from ops.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

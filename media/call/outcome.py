@@ -5,10 +5,11 @@ Unknown counts against us: what is not told here is RESULT_FAILED.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from tierline.common.v1.common_pb2 import Reason, Result, Side
+
+from ops.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 
 from media.rtp.api import BadSdp
+from ops.values import dataclass
 
 MAX_BYTES = 16_384
 PROFILES = frozenset(["RTP/AVP", "RTP/AVPF"])

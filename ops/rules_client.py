@@ -34,7 +34,8 @@ class Client:
 
     def __init__(self, url: str, user: str, password: str) -> None:
         self.url = url.rstrip("/")
-        self._http = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
+        no_proxy = urllib.request.ProxyHandler({})  # http_proxy of the environment is for the world outside
+        self._http = urllib.request.build_opener(no_proxy, urllib.request.HTTPCookieProcessor(CookieJar()))
         self.post("/api/login", {"user": user, "password": password})
 
     def get(self, path: str) -> Json:

@@ -27,7 +27,7 @@ class Person:
             assert answer.status == 200, f"{path}: {answer.status} {got}"
             return got
 
-    async def post(self, path: str, **body: str) -> Json:
+    async def post(self, path: str, **body: object) -> Json:
         """POST to an /api path; AssertionError unless 200."""
         async with self._session.post(path, json=body) as answer:
             got: Json = await answer.json()

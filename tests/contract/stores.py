@@ -40,6 +40,9 @@ class Raw:
     pools: Lines
     due: list[tuple[str, float]]
     talking: dict[str, int]
+    staffed: dict[str, int]
+    flows: dict[str, int]  # "<what>:<queue>"
+    clocks: dict[str, float]
 
 
 def raw_memory(store: MemoryStore) -> Raw:
@@ -48,8 +51,15 @@ def raw_memory(store: MemoryStore) -> Raw:
     def lines(of: dict[str, Any]) -> Lines:
         return {name: [(m, at) for at, m in line] for name, line in sorted(of.items()) if len(line)}
 
-    talking = {queue: n for queue, n in sorted(d.talking.items()) if n}
-    return Raw(lines(d.wait), lines(d.lines), lines(d.pools), [(m, at) for at, m in d.due], talking)
+    names = ("handling", "waited", "gone")
+    flows = {f"{name}:{queue}": getattr(flow, name) for queue, flow in d.flows.items() for name in names}
+    made = (lines(d.wait), lines(d.lines), lines(d.pools), [(m, at) for at, m in d.due])
+    return Raw(*made, _some(d.talking), _some(d.staffed), _some(flows), _some(d.clocks))
+
+
+def _some(numbers: dict[str, Any]) -> dict[str, Any]:
+    """Those that are not 0, by name."""
+    return {name: n for name, n in sorted(numbers.items()) if n}
 
 
 def raw_redis(client: Client) -> Raw:
@@ -58,8 +68,11 @@ def raw_redis(client: Client) -> Raw:
         names = sorted(k.decode() for k in client.keys(start + "*"))
         return {n.removeprefix(start): _line(client, n) for n in names}
 
-    talking = {q.decode(): int(n) for q, n in sorted(client.hgetall(key(TENANT, "talking")).items()) if int(n)}
-    return Raw(lines("wait"), lines("line"), lines("ready"), _line(client, key(TENANT, "due")), talking)
+    def numbers(kind: str) -> dict[str, Any]:
+        return _some({name.decode(): float(n) for name, n in client.hgetall(key(TENANT, kind)).items()})
+
+    made = (lines("wait"), lines("line"), lines("ready"), _line(client, key(TENANT, "due")))
+    return Raw(*made, numbers("talking"), numbers("staffed"), numbers("flow"), numbers("clock"))
 
 
 def _line(client: Client, name: str) -> list[tuple[str, float]]:

@@ -1,7 +1,7 @@
 """What goes over a centre's links, both ways: the holder without its streams and timers, so that tests run it over their own link.
 
-Holding heals what got lost: when a link opens all centres are told what we hold with them, twice, and every few seconds those are
-told with whom we hold something or did lately.
+Holding heals what got lost: when a link opens all centres are told what we hold with them, a few times, and every few seconds
+those are told with whom we hold something or did lately.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from router.federation.clerk import Clerk
 from router.federation.links import Links
 from router.frames import reason_number
 
+ALL = 4  # rounds after an opening in which all are told: an end needs two of them with Times.unheld_ms between
 LATELY = 12  # rounds of Holding in which a centre is told that we hold nothing any more
 Work = Coroutine[Any, Any, None]
 
@@ -73,7 +74,7 @@ class Traffic:
         """The link is there."""
         self.links.opened(peer)
         if peer == self.links.nation:
-            self._all = 2
+            self._all = ALL
         else:
             self._lately[peer] = LATELY
 

@@ -1,0 +1,91 @@
+"""Whatever is said, done, delayed, repeated and killed in whatever order: the books stay sound and everybody is served."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from media.call.call import State
+from tests.contract.stores import World, memory_world, redis_world
+from tests.properties.centre import AGENTS, Centre
+
+DEEP = int(os.environ.get("TIERLINE_EXAMPLES", "0"))
+USUAL = ("arrives", "arrives", "seat", "seat", "seat", "agent", "agent", "agent", "leaves", "goes_back", "puts_down")
+FAULTS = (
+    "repeats", "slow", "slow", "doubled", "stream_breaks", "router_goes_mute", "router_stalls", "router_comes_back",
+    "router_comes_back", "node_dies", "redis_dies",
+)  # fmt: skip
+STEPS = st.tuples(
+    st.sampled_from((*USUAL, *USUAL, *FAULTS)), st.integers(0, 7), st.integers(0, 7), st.sampled_from((0, 5, 60, 900))
+)
+STORIES = st.lists(STEPS, min_size=8, max_size=80)
+CHECKS = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
+
+
+def live_through(world: World, story: list[tuple[str, int, int, int]]) -> None:
+    """One story, step by step, and its end."""
+    loop = asyncio.new_event_loop()
+    try:
+        centre = Centre(world, loop)
+        for agent in range(len(AGENTS)):
+            centre.agent(agent, 2)
+            centre.agent(agent, 0)
+        for what, first, second, ms in story:
+            getattr(centre, what)(first, second)
+            centre.check()
+            centre.pass_ms(ms)
+            centre.check()
+        centre.calm()
+        centre.check()
+        assert centre.places() == centre.truths(), "the books tell what people hear"
+        everybody_is_served(centre)
+    finally:
+        loop.run_until_complete(world.store.close())
+        loop.close()
+
+
+def everybody_is_served(centre: Centre) -> None:
+    """Agents come to work and pick up: nobody is left waiting, and when all have hung up nothing is left at all."""
+    waiting = len(centre.truths())
+    for _ in range(20 * (waiting + 2)):
+        for agent in range(len(AGENTS)):
+            centre.agent(agent, 2)
+            centre.agent(agent, 0)
+        for node in centre.nodes:
+            for call, leg in node.ringing():
+                node.picks_up(call, leg)
+            for call in node.of(State.TALKING, State.MENU):
+                node.leaves(call)
+        centre.pass_ms(200)
+        if not centre.truths():
+            break
+    assert not centre.truths(), "nothing starves"
+    centre.pass_ms(3_000)
+    centre.check()
+    assert not centre.places()
+    assert not [strange for node in centre.nodes for strange in node.strange]
+
+
+def proof(make: Callable[[], World], examples: int) -> None:
+    @settings(max_examples=DEEP or examples, deadline=None, suppress_health_check=CHECKS)
+    @given(STORIES)
+    def story(steps: list[tuple[str, int, int, int]]) -> None:
+        live_through(make(), steps)
+
+    story()
+
+
+def test_any_interleaving_in_memory() -> None:
+    """No agent has two offers, no call is in two places or none, every fact has its state, nobody starves."""
+    proof(memory_world, 150)
+
+
+@pytest.mark.real
+def test_any_interleaving_in_redis(redis_port: int) -> None:
+    """The same on Redis, whose last second is forgotten when it dies."""
+    proof(lambda: redis_world(redis_port), 30)

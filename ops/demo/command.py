@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ops.cli import Command, CommandError
+from ops.demo import overflow
 from ops.demo.check import Heard, Verdict
 from ops.demo.desk import ApiError
 from ops.demo.director import SUPERVISOR, Director
@@ -50,11 +51,24 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--state", type=Path, default=None, metavar="DIR", help="state folder (default: var/demo, or the next free one)"
     )
+    parser.add_argument(
+        "what",
+        nargs="?",
+        choices=("province", "overflow"),
+        default="province",
+        help="a busy hour, or calls between three provinces",
+    )
+    parser.add_argument("--language", choices=("zh", "en"), default=None, help="of overflow's words (default: by the locale)")
     parser.add_argument("--keep", action="store_true", help="stay up afterwards also when this is no terminal")
 
 
 def _run(args: argparse.Namespace) -> int:
-    """0 when all held; on a terminal it stays up first, until Ctrl-C, unless DEMO_EXIT=1."""
+    """0 when all held; on a terminal it stays up first, until Ctrl-C, unless DEMO_EXIT=1 (overflow always ends by itself)."""
+    if args.what == "overflow":
+        try:
+            return overflow.run(args)
+        except (StageError, ApiError, NoSound) as error:
+            raise CommandError(str(error)) from error
     folder = files.Folder((args.state or _folder(Path("var"))).absolute())
     stay = args.keep or (sys.stdout.isatty() and os.environ.get("DEMO_EXIT") != "1")
     status = commands.detached(ROOT / "centre.toml", folder, auto_ports=True)

@@ -76,7 +76,12 @@ class Router:
     def drop_all(self) -> None:
         """The store was away."""
         for session in list(self.sessions.values()):
-            session.stream.cut()
+            self._drop(session)
+
+    def _drop(self, session: Session) -> None:
+        """End a stream from here: what is still on its way is not read."""
+        self.sessions.pop(session.stream.number, None)
+        session.stream.cut()
 
     # ---- streams -------------------------------------------------------------------------------------------------------
     def message(self, stream: Stream, data: bytes) -> None:
@@ -117,8 +122,7 @@ class Router:
     def _refused(self, session: Session, frame: pb.MediaFrame, error: RouterError, out: list[pb.RouterFrame]) -> None:
         """UnknownNode and OldEpoch close the stream (router/rpc/errors.py), the others are told."""
         if frame.WhichOneof("body") in ("hello", "heartbeat"):
-            self.sessions.pop(session.stream.number, None)
-            session.stream.cut()
+            self._drop(session)
             return
         body = getattr(frame, frame.WhichOneof("body") or "")
         call = body.enqueue.call if isinstance(body, pb.Assert) else body.call
@@ -131,14 +135,14 @@ class Router:
         old = self.streams.get(h.node)
         self.streams[h.node] = session
         if old is not None and old is not session:
-            old.stream.cut()
+            self._drop(old)
         return list(effects)
 
     def broken(self, stream: Stream) -> None:
         """A stream is over; frames of it that are still on their way may be read, as from a socket."""
-        session = self.sessions.get(stream.number)
-        if session is not None and self.streams.get(session.by.node) is session:
-            del self.streams[session.by.node]
+        for node, session in list(self.streams.items()):
+            if session.stream is stream:
+                del self.streams[node]
 
     # ---- what the store says ---------------------------------------------------------------------------------------------
     def deliver(self, effects: Iterable[Effect], asker: Session | None = None, out: list[pb.RouterFrame] | None = None) -> None:

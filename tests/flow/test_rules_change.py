@@ -1,4 +1,4 @@
-"""The rules are changed while the centre runs: real callers meet the new ones, nothing is started again, and nothing forgets them."""
+"""The rules are changed while the centre runs: real callers meet the new ones, nothing is started anew, nothing forgets them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def tierline(centre: Centre, *words: str) -> tuple[int, str]:
 
 
 async def test_a_waiting_caller_gets_who_was_given_the_skill(centre: Centre, many: Phones) -> None:
-    """Nobody has the skill: the caller waits. A supervisor gives it to an agent at work: that seat rings at once. After a kill -9 of
+    """A caller waits for a skill nobody has. A supervisor gives it to an agent at work: that seat rings at once. After a kill -9 of
     the router the new version still holds for the next caller."""
     async with login(centre, "1002") as agent, login(centre, "9001") as boss:
         first = (await boss.get("/api/rules"))["book"]

@@ -5,9 +5,9 @@ import { t, word } from "./i18n.js";
 const SESSION_OVER = 4401;
 
 export class ApiError extends Error {
-  constructor(status, error = {}) {
+  constructor(status, error = {}, data = {}) {
     super(error.text || "");
-    Object.assign(this, { status, code: error.code || "network", field: error.field || "", wait: 0 });
+    Object.assign(this, { status, code: error.code || "network", field: error.field || "", wait: 0, data });
   }
 
   // What the page shows: a translated word for the codes we know, else the server's text.
@@ -37,7 +37,7 @@ async function ask(method, path, body) {
   }
   const data = await response.json().catch(() => ({}));
   if (!response.ok) {
-    const error = new ApiError(response.status, data.error);
+    const error = new ApiError(response.status, data.error, data);
     error.wait = Number(response.headers.get("Retry-After")) || 0;
     if (response.status === 401 && error.code === "not_logged_in") onSessionOver();
     throw error;

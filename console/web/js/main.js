@@ -44,12 +44,24 @@ async function enter() {
         page.frame?.router(data.up);
       }
       page.view?.message(data);
+      if (data.type === "rules") names();
     },
     state: (up) => {
       page.isLive = up;
       page.frame?.live(up);
     },
   });
+}
+
+// Names of queues, reasons and seats have changed: drawn anew, unless somebody is editing the rules; then when that is left.
+async function names() {
+  try {
+    page.me = await get("/api/me");
+  } catch {
+    return; // the session is over, or the next message comes
+  }
+  if (page.view?.editing?.()) page.view.left = () => setTimeout(show);
+  else show();
 }
 
 function leave(notice) {

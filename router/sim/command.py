@@ -1,0 +1,186 @@
+"""`tierline sim`: a scenario, or a recorded day, in virtual time."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ops import facts as ledger
+from ops.cli import Command, CommandError
+from ops.facts import BadFact, Fact
+from router.core.policy import POLICIES
+from router.sim import day as days
+from router.sim import library, read, show
+from router.sim.library import Plan
+from router.sim.run import Job, Outcome, cores, line, on_stderr, run_all
+from router.sim.scenario import RuleSet, Scenario, Site
+
+AS_WRITTEN = "as written"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is to be simulated, and the rules it stands under."""
+
+    plans: list[Plan]
+    day: days.Day | None = None
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "scenario", nargs="?", help=f"{', '.join(library.NAMES)}, a scenario file (.toml) or a recorded day (.jsonl, .jsonl.gz)"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument("--case", action="append", metavar="CASE", help="only this case; may be given several times")
+    parser.add_argument("--rule", action="append", metavar="RULE", help="only this rule; may be given several times")
+    parser.add_argument("--policy", choices=POLICIES, help="all queues under this policy")
+    parser.add_argument("--rules", type=Path, metavar="FILE", help="a rule book or a centre's file in the place of the rules")
+    parser.add_argument("--compare", nargs=2, metavar=("A", "B"), help="two rule files or policies, side by side")
+    parser.add_argument("--calls", type=int, metavar="N", help="count so many calls, then stop")
+    parser.add_argument("--seed", type=int, default=1, help="other callers (default 1)")
+    parser.add_argument("--jobs", type=int, default=cores(), metavar="N", help="runs at the same time (default: one a core)")
+    parser.add_argument("--expected", action="store_true", help="tell also how good the expected wait was")
+    parser.add_argument("--facts", type=Path, metavar="FILE", help="write the facts of the only run, one JSON object a line")
+    parser.add_argument("--record", nargs=2, type=Path, metavar=("FACTS", "DAY"), help="make a recorded day of a file of facts")
+
+
+def _run(args: argparse.Namespace) -> int:
+    if args.record:
+        return _record(*args.record)
+    if not args.scenario:
+        raise CommandError(f"name a scenario: {', '.join(library.NAMES)}, or a file")
+    case = _case(args)
+    plans = _narrowed(case.plans, args)
+    jobs = [Job(plan, case.day, args.facts) for plan in plans]
+    if args.facts and len(jobs) != 1:
+        raise CommandError(f"--facts goes with one run, and these are {len(jobs)}; narrow them with --case and --rule")
+    found: list[Outcome] = []
+    for outcome in run_all(jobs, args.jobs, on_stderr(plans)):
+        found.append(outcome)
+        if args.json:
+            print(json.dumps(_figures(args.scenario, plans[len(found) - 1], outcome), ensure_ascii=False), flush=True)
+    if not args.json:
+        _tell(args, plans, found)
+    return 0
+
+
+def _figures(name: str, plan: Plan, outcome: Outcome) -> dict[str, object]:
+    """Of the acceptance case exactly what was agreed; of others more."""
+    figures = line(outcome)
+    if name == "national":
+        return figures
+    if name == "erlang":
+        formula = show.formula(plan)
+        figures |= {"wait": round(outcome.total.all_s, 3), "abandoned_formula": round(100 * formula.abandoned, 3)}
+        return figures | {"wait_formula": round(formula.wait_s, 3)}
+    figures |= {"turned_away": outcome.total.turned_away, "missed": outcome.missed, "spread": outcome.spread}
+    return figures | {"places": outcome.places, "seconds": round(outcome.seconds, 1)}
+
+
+def _tell(args: argparse.Namespace, plans: Sequence[Plan], found: Sequence[Outcome]) -> None:
+    print(file=sys.stderr)
+    if args.compare:
+        print(show.side_by_side(*found))
+    elif args.scenario == "erlang":
+        rows = [show.against_formulas(plan, one) for plan, one in zip(plans, found, strict=True)]
+        print(show.table(show.ERLANG_HEAD, rows))
+    else:
+        print(show.outcomes(found))
+    if args.expected:
+        for one in found:
+            print(f"\n{one.case} {one.rule}: what callers in line were told\n{show.expected(one.expected)}")
+
+
+# ---- what is meant
+def _case(args: argparse.Namespace) -> Case:
+    if args.scenario in library.NAMES:
+        plans = library.NAMES[args.scenario]()
+        if args.rules or args.compare:
+            plans = [plan for plan in plans if plan.rule == plans[0].rule]
+        return Case([variant for plan in plans for variant in _variants(args, plan)])
+    path = Path(args.scenario)
+    if not path.exists():
+        raise CommandError(f"no scenario {args.scenario}; there are: {', '.join(library.NAMES)}; or name a file")
+    if path.suffix == ".toml":
+        scenario, rules = read.scenario(path)
+        return Case(_checked(args, Plan(scenario.name, AS_WRITTEN, scenario, rules, None)))
+    return _recorded(args, path)
+
+
+def _recorded(args: argparse.Namespace, path: Path) -> Case:
+    if not (args.rules or args.compare):
+        raise CommandError("a recorded day says nothing of rules; name some with --rules FILE or --compare FILE FILE")
+    try:
+        day = days.read(path)
+    except days.BadDay as error:
+        raise CommandError(str(error)) from error
+    hours = max(1, -(-(day.to_ms - day.from_ms) // 3_600_000))
+    scenario = Scenario(path.name.partition(".")[0], tuple(Site(name) for name in day.sites), hours=hours)
+    first = read.rule_set(args.rules or Path(args.compare[0]))
+    return Case(_variants(args, Plan(scenario.name, AS_WRITTEN, scenario, first, None)), day)
+
+
+def _checked(args: argparse.Namespace, plan: Plan) -> list[Plan]:
+    plans = _variants(args, plan)
+    for one in plans:
+        read.check(one.scenario, one.rules)
+    return plans
+
+
+def _variants(args: argparse.Namespace, plan: Plan) -> list[Plan]:
+    """The plan under the rules that were asked for."""
+    if args.rules:
+        plan = replace(plan, rule=args.rules.stem, rules=read.rule_set(args.rules))
+    plans = [replace(plan, rule=name, rules=_named(name, plan)) for name in args.compare] if args.compare else [plan]
+    if args.policy:
+        plans = [replace(one, rules=with_policy(one.rules, args.policy)) for one in plans]
+    return plans
+
+
+def _named(name: str, plan: Plan) -> RuleSet:
+    if name in POLICIES:
+        return with_policy(plan.rules, name)
+    if name in library.overflow_rules() and plan.scenario.name in library.NAMES:
+        return library.overflow_rules()[name]
+    return read.rule_set(Path(name))
+
+
+def with_policy(rules: RuleSet, policy: str) -> RuleSet:
+    """All queues under one policy."""
+    return replace(rules, book=replace(rules.book, queue=tuple(replace(one, policy=policy) for one in rules.book.queue)))
+
+
+def _narrowed(plans: list[Plan], args: argparse.Namespace) -> list[Plan]:
+    found = [plan for plan in plans if args.case is None or plan.case in args.case]
+    found = [plan for plan in found if args.rule is None or plan.rule in args.rule]
+    if not found:
+        cases, rules = (", ".join(dict.fromkeys(names)) for names in ((p.case for p in plans), (p.rule for p in plans)))
+        raise CommandError(f"nothing is left to run; cases: {cases}; rules: {rules}")
+    if args.calls is not None and args.calls < 1:
+        raise CommandError("--calls wants 1 or more")
+    return [replace(plan, calls=args.calls or plan.calls, seed=args.seed) for plan in found]
+
+
+# ---- facts in, day out
+def _record(facts: Path, day: Path) -> int:
+    try:
+        made = days.day_of(_facts(facts), facts.name.partition(".")[0])
+        days.write(made, day)
+    except (OSError, BadFact) as error:
+        raise CommandError(f"{facts}: {error}") from error
+    print(f"{day}: {len(made.calls):,} calls, {len(made.duties):,} spans of work")
+    return 0
+
+
+def _facts(path: Path) -> Iterator[Fact]:
+    with path.open(encoding="utf-8") as lines:
+        for text in lines:
+            if text.strip():
+                yield ledger.decode(text)
+
+
+COMMAND = Command("sim", "a scenario or a recorded day in virtual time: what would these rules have done?", _add_arguments, _run)

@@ -1,0 +1,145 @@
+"""Outcomes as tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from unicodedata import east_asian_width
+
+from router.sim.erlang import Line, erlang_a, erlang_c
+from router.sim.library import Plan
+from router.sim.run import Outcome
+from router.sim.tally import BIN_MS, PERIOD_MS, Bin, Count
+
+HEAD = ("case", "rule", "calls", "in 20 s %", "abandoned %", "away %", "mean wait s", "hot in 20 s %", "spread", "run s")
+
+
+def width(text: str) -> int:
+    """Columns on a terminal; Chinese takes two."""
+    return sum(2 if east_asian_width(sign) in "WF" else 1 for sign in text)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns as wide as they need be, figures to the right."""
+    sizes = [max(width(row[n]) for row in (head, *rows)) for n in range(len(head))]
+    lines = ["  ".join(_cell(*one) for one in zip(row, sizes, range(len(head)), strict=True)).rstrip() for row in (head, *rows)]
+    return "\n".join([lines[0], "-" * max(map(width, lines)), *lines[1:]])
+
+
+def _cell(text: str, size: int, column: int) -> str:
+    gap = " " * (size - width(text))
+    return gap + text if column and (text[:1].isdigit() or text[:1] in "-+") else text + gap
+
+
+def row(outcome: Outcome) -> tuple[str, ...]:
+    """One line of the table."""
+    total, hot = outcome.total, outcome.hot
+    return (
+        outcome.case,
+        outcome.rule,
+        f"{total.offered:,}",
+        f"{total.sl:.2f}",
+        f"{total.abandonment:.3f}",
+        f"{total.away_share:.2f}",
+        f"{total.asa_s:.2f}",
+        f"{hot.sl:.2f}" if hot else "",
+        f"{outcome.spread}",
+        f"{outcome.seconds:.0f}",
+    )
+
+
+def outcomes(found: Sequence[Outcome]) -> str:
+    """All of them."""
+    return table(HEAD, [row(one) for one in found])
+
+
+# ---- two rules side by side
+def side_by_side(one: Outcome, two: Outcome) -> str:
+    """What a change of rules changes: all calls, each queue, VIP callers, sites and quarters of an hour that change most."""
+    head = ("", one.rule, two.rule, "difference")
+    rows = [*_lines("", one.total, two.total), ("calls of busiest - least busy agent", *_numbers(one.spread, two.spread, 0))]
+    for name in sorted(one.groups.keys() & two.groups.keys()):
+        rows += _lines(f"{name}: ", one.groups[name], two.groups[name])[1:]
+    return table(head, rows) + "\n" + _most_changed(one, two)
+
+
+def _lines(label: str, one: Count, two: Count) -> list[tuple[str, ...]]:
+    return [
+        (f"{label}calls", *_numbers(one.offered, two.offered, 0)),
+        (f"{label}answered in 20 s %", *_numbers(one.sl, two.sl, 2)),
+        (f"{label}abandoned %", *_numbers(one.abandonment, two.abandonment, 2)),
+        (f"{label}turned away", *_numbers(one.turned_away, two.turned_away, 0)),
+        (f"{label}answered away from home %", *_numbers(one.away_share, two.away_share, 2)),
+        (f"{label}mean wait s", *_numbers(one.asa_s, two.asa_s, 2)),
+    ]
+
+
+def _numbers(one: float, two: float, digits: int) -> tuple[str, str, str]:
+    return f"{one:,.{digits}f}", f"{two:,.{digits}f}", f"{two - one:+,.{digits}f}"
+
+
+def _most_changed(one: Outcome, two: Outcome) -> str:
+    changes = [
+        (two.sites[name].sl - one.sites[name].sl, name) for name in one.sites if name in two.sites and one.sites[name].offered
+    ]
+    times = [(two.periods[at].sl - one.periods[at].sl, at) for at in one.periods.keys() & two.periods.keys()]
+    found = [f"{name} {by:+.2f}" for by, name in sorted(changes, key=lambda c: -abs(c[0]))[:3] if by]
+    hours = [f"{clock(at)} {by:+.2f}" for by, at in sorted(times, key=lambda t: -abs(t[0]))[:3] if by]
+    return "\n".join(
+        f"most changed {what} (answered in 20 s, points): {', '.join(those)}"
+        for what, those in (("sites", found), ("quarters of an hour", hours))
+        if those
+    )
+
+
+def clock(period: int) -> str:
+    """A quarter of an hour as the time since the beginning."""
+    minutes = period * PERIOD_MS // 60_000
+    return f"{minutes // 60:02}:{minutes % 60:02}"
+
+
+# ---- against the formulas
+def against_formulas(plan: Plan, outcome: Outcome) -> tuple[str, ...]:
+    """Case, measured, formula, difference: abandonment and mean wait."""
+    line, total = formula(plan), outcome.total
+    wait = total.all_s
+    return (
+        plan.case,
+        f"{total.offered:,}",
+        f"{total.abandonment:.3f}",
+        f"{100 * line.abandoned:.3f}",
+        f"{wait:.3f}",
+        f"{line.wait_s:.3f}",
+        f"{100 * (wait / line.wait_s - 1):+.2f} %",
+    )
+
+
+ERLANG_HEAD = ("case", "calls", "abandoned %", "formula %", "wait of all s", "formula s", "off by")
+
+
+def formula(plan: Plan) -> Line:
+    """What the theory says of a plan with one site, one load and one crew."""
+    site = plan.scenario.site[0]
+    load, agents = site.load[0], site.crew[0].agents
+    if load.patience.mean_s >= ENDLESS_S:
+        return erlang_c(load.erlang, agents, load.handling.mean_s)
+    return erlang_a(load.erlang, agents, load.handling.mean_s, load.patience.mean_s)
+
+
+ENDLESS_S = 10**6
+
+
+# ---- the expected wait
+def expected(bins: Sequence[Bin]) -> str:
+    """What callers in line were told against what became of it."""
+    rows = [
+        (
+            f"{n * BIN_MS // 1000}-{(n + 1) * BIN_MS // 1000} s",
+            f"{one.calls:,}",
+            f"{one.told_ms / one.calls / 1000:.1f}",
+            f"{one.real_ms / one.calls / 1000:.1f}",
+            f"{one.off_ms / one.calls / 1000:.1f}",
+        )
+        for n, one in enumerate(bins)
+        if one.calls
+    ]
+    return table(("told", "calls", "mean told s", "mean wait s", "mean error s"), rows)

@@ -1,0 +1,123 @@
+"""What became of the callers, counted as docs and glossary define it: service level is answered within T of all who were answered
+or gave up (sl_offered), abandonment is of the offered, away is of the answered, ASA is the mean wait of the answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+PERIOD_MS = 900_000
+BIN_MS = 10_000  # predicted waits are compared with real ones in steps of so much
+BINS = 31  # the last one holds all that is longer
+
+
+@dataclass(slots=True)
+class Count:
+    """Raw counters; ratios are made from them at the end."""
+
+    offered: int = 0
+    answered: int = 0
+    within: int = 0
+    abandoned: int = 0
+    turned_away: int = 0
+    away: int = 0
+    wait_ms: int = 0  # of the answered
+    left_ms: int = 0  # waited by those who gave up
+
+    @property
+    def sl(self) -> float:
+        """Per cent answered within T."""
+        return _share(self.within, self.answered + self.abandoned)
+
+    @property
+    def abandonment(self) -> float:
+        """Per cent of the offered."""
+        return _share(self.abandoned, self.offered)
+
+    @property
+    def away_share(self) -> float:
+        """Per cent of the answered."""
+        return _share(self.away, self.answered)
+
+    @property
+    def all_s(self) -> float:
+        """Mean wait of all, those who gave up included, s."""
+        served = self.answered + self.abandoned
+        return (self.wait_ms + self.left_ms) / served / 1000 if served else 0.0
+
+    @property
+    def asa_s(self) -> float:
+        """Mean wait of the answered, s."""
+        return self.wait_ms / self.answered / 1000 if self.answered else 0.0
+
+    def add(self, other: Count) -> None:
+        """Both together."""
+        for name in self.__slots__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+
+@dataclass(slots=True)
+class Bin:
+    """Calls that were told about the same expected wait."""
+
+    calls: int = 0
+    told_ms: int = 0
+    real_ms: int = 0
+    off_ms: int = 0  # sum of the absolute differences
+
+
+def _share(part: int, whole: int) -> float:
+    return 100 * part / whole if whole else 0.0
+
+
+@dataclass(slots=True)
+class Tally:
+    """Everything that is counted in one run; only callers who came between two times are."""
+
+    from_ms: int
+    within_ms: int
+    sites: list[Count]
+    until_ms: int = 1 << 62
+    periods: dict[int, Count] = field(default_factory=dict)  # quarter of an hour since the beginning
+    groups: dict[str, Count] = field(default_factory=dict)  # of each queue, and of VIP callers in each
+    bins: list[Bin] = field(default_factory=lambda: [Bin() for _ in range(BINS)])
+    agents: dict[str, int] = field(default_factory=dict)  # agent -> calls answered
+    busy_ms: int = 0  # talk of all agents
+    missed: int = 0  # offers that nobody answered
+    reports: int = 0
+    places: int = 0  # asked of the nation
+
+    def offer(self, site: int, at_ms: int, group: str) -> tuple[Count, ...]:
+        """A caller comes: the counters it belongs to, () if it is not counted."""
+        if not self.from_ms <= at_ms < self.until_ms:
+            return ()
+        period = at_ms // PERIOD_MS
+        where = self.periods.get(period) or self.periods.setdefault(period, Count())
+        kind = self.groups.get(group) or self.groups.setdefault(group, Count())
+        counts = (self.sites[site], where, kind)
+        for count in counts:
+            count.offered += 1
+        return counts
+
+    def answer(self, counts: tuple[Count, ...], waited_ms: int, away: bool) -> None:
+        """Bridged."""
+        within = waited_ms <= self.within_ms
+        for count in counts:
+            count.answered += 1
+            count.wait_ms += waited_ms
+            count.within += within
+            count.away += away
+
+    def expected(self, told_ms: int, real_ms: int) -> None:
+        """One who stood in line was told this and waited that."""
+        one = self.bins[min(BINS - 1, told_ms // BIN_MS)]
+        one.calls += 1
+        one.told_ms += told_ms
+        one.real_ms += real_ms
+        one.off_ms += abs(told_ms - real_ms)
+
+    def total(self, sites: list[int] | None = None) -> Count:
+        """Of all sites, or of some."""
+        found = Count()
+        for site in range(len(self.sites)) if sites is None else sites:
+            found.add(self.sites[site])
+        return found

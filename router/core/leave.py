@@ -56,9 +56,9 @@ def leave_fact(d: Desk, c: Call, why: str) -> None:
 
 def detach(d: Desk, c: Call, why: str | None = None, offer_why: str = "", tell: bool = False) -> None:
     """Take a live call out of a line or an offer. `why` goes to the ledger; `offer_why` (and `tell`) close an offer."""
-    if c.remote is not None:
-        gone(d, c, offer_why or "REASON_CALLER_LEFT", tell)
     left = c.state in (CallState.WAITING, CallState.OFFERED)
+    if left and c.remote is not None:
+        gone(d, c, offer_why or "REASON_CALLER_LEFT", tell)
     if c.state is CallState.WAITING:
         step_out(d, c)
     elif c.state is CallState.OFFERED:

@@ -54,9 +54,14 @@ def loads(d: Desk) -> tuple[SkillLoad, ...]:
         queues = [q.rule.id for q in d.plan.queues.values() if q.rule.skill == skill]
         waiting = sum(len(d.waiting(queue)) for queue in queues)
         staffed, free = d.staffed.get(skill, 0), d.ready(skill)
-        wait_ms = 0 if free or not queues else expected(d, Call("", queue=min(queues), entered=d.now), waiting)
+        wait_ms = 0 if free or not queues else _expected(d, min(queues))
         found.append(SkillLoad(skill, staffed, free, waiting, wait_ms, d.lent.get(skill, 0)))
     return tuple(found)
+
+
+def _expected(d: Desk, queue: str) -> int:
+    """Of a call that would enter now."""
+    return expected(d, Call("", queue=queue, entered=d.now), len(d.waiting(queue)))
 
 
 def placements(d: Desk) -> tuple[Placements, ...]:

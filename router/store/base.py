@@ -8,13 +8,14 @@ from typing import Protocol
 
 from router.core.commands import Assert, End, Enqueue, From, Hello, RouteAsk, Rules
 from router.core.events import AgentSeen, Decision, Effect, Expired, NodeSeen, QueueSeen
+from router.store.overflow import Overflow
 
 Effects = Awaitable[list[Effect]]
 OnEffects = Callable[[Sequence[Effect]], None]
 OnNewer = Callable[[str], Rules | None]
 
 
-class Store(Protocol):
+class Store(Overflow, Protocol):
     """Verbs run in the order they are called in; the awaitables need not be awaited for that."""
 
     async def start(

@@ -21,6 +21,7 @@ from router.store import rows, scripts, views
 from router.store.base import Effects, OnEffects, OnNewer
 from router.store.keys import channel, key
 from router.store.mailbox import listen
+from router.store.redis_overflow import RedisOverflow
 from router.store.replies import error_of, fact_body
 from router.store.rules import words as rule_words
 from router.store.wire import Wire, Word, connect
@@ -42,7 +43,7 @@ class Place:
     times: Times
 
 
-class RedisStore:
+class RedisStore(RedisOverflow):
     """See store/base.py for the verbs."""
 
     def __init__(self, place: Place, clock: Clock) -> None:

@@ -18,6 +18,7 @@ from router.core.events import (
     TurnedAway,
     Withdraw,
 )
+from router.core.remote import CentreFrame, Confirmed, PlaceWanted, Released, ToCentre
 
 VIEW_AGENT = ("state", "seat", "reason", "since", "next", "until", "skills", "ver")
 VIEW_CALL = ("state", "queue", "agent", "prio", "entered", "answered", "profile")
@@ -55,12 +56,31 @@ def agent_seen(agent: str, row: Sequence[bytes | None], call: CallSeen | None) -
     return AgentSeen(agent, state, seat, reason, int(since), wish, int(until), skills_of(skills), int(version), call)
 
 
+def _offer(w: list[Any]) -> Offer:
+    call, offer, agent, seat = (text(v) for v in w[:4])
+    centre, uri = (text(v) for v in w[5:]) if w[5:] else ("", "")
+    return Offer(call, offer, agent, seat, w[4], centre, uri)
+
+
 _FRAMES: dict[bytes, Callable[[list[Any]], Frame]] = {
     b"queued": lambda w: Queued(w[0].decode(), w[1], w[2], w[3]),
-    b"offer": lambda w: Offer(w[0].decode(), w[1].decode(), w[2].decode(), w[3].decode(), w[4]),
+    b"offer": _offer,
     b"withdraw": lambda w: Withdraw(w[0].decode(), w[1].decode(), w[2].decode()),
     b"away": lambda w: TurnedAway(w[0].decode(), w[1].decode(), w[2].decode()),
     b"release": lambda w: Release(w[0].decode(), w[1].decode()),
+}
+
+
+def _wanted(w: list[Any]) -> PlaceWanted:
+    placement, call, queue, skill = (text(v) for v in w[:4])
+    not_at = tuple(one for one in text(w[9]).split(";") if one)
+    return PlaceWanted(placement, call, queue, skill, w[4], w[5], w[6], w[7], w[8], not_at, w[10])
+
+
+_CENTRE: dict[bytes, Callable[[list[Any]], CentreFrame]] = {
+    b"wanted": _wanted,
+    b"confirmed": lambda w: Confirmed(text(w[0]), w[1]),
+    b"released": lambda w: Released(text(w[0]), text(w[1]), text(w[2]), w[3]),
 }
 
 
@@ -69,6 +89,8 @@ def effect(words: list[Any]) -> Effect:
     kind = words[0]
     if kind == b"agent":
         return agent_seen(text(words[1]), words[3], call_seen(text(words[2]), words[4]))
+    if kind == b"centre":
+        return ToCentre(text(words[1]), text(words[2]), _CENTRE[words[3]](words[4:]))
     return ToNode(words[1].decode(), words[2].decode(), _FRAMES[kind](words[3:]))
 
 

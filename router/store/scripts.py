@@ -20,6 +20,7 @@ from router.core.call import CALL
 from router.core.commands import Times
 from router.core.match import NO_ANSWER_REASON, SEAT_REASONS, UNREACHABLE
 from router.core.policy import CYCLE, POLICIES, SPAN, TOP_PRIORITY, VIP_POINTS
+from router.core.remote import HOME, THERE
 from router.store.rows import VIEW_AGENT, VIEW_CALL
 
 FOLDER = Path(__file__).parent / "lua"
@@ -51,6 +52,8 @@ def tables(times: Times) -> str:
     named = {
         "AGENT": AGENT,
         "CALL": CALL,
+        "HOME": HOME,
+        "THERE": THERE,
         "TIMES": asdict(times),
         "SPAN": SPAN,
         "CYCLE": CYCLE,

@@ -21,13 +21,22 @@ if what == 'wait' then
   if to == c.state and c.queue == e.queue then
     R.refresh(c, e)
     if to == 'offered' then R.repeat_offer(c) else R.tell_place(c) end
+    R.tell_remote(c)
   else
     R.enter(c, e, CALL[c.state].move, true)
   end
 elseif what == 'ring' then
-  if c.state == 'offered' and c.offer == offer then R.refresh(c, e) else R.force_ring(c, e, q, offer, agent) end
+  if R.placement_of(offer) then
+    R.assert_ring_elsewhere(c, e, offer)
+  elseif c.state == 'offered' and c.offer == offer then
+    R.refresh(c, e)
+  else
+    R.force_ring(c, e, q, offer, agent)
+  end
 elseif c.state == 'talking' and c.agent == agent then
   R.refresh(c, e)
+elseif R.placement_of(offer) then
+  R.assert_talk_elsewhere(c, e, offer, agent, since)
 else
   if LIVE[c.state] then R.refresh(c, e) else R.fill(c, e) end
   R.force_talk(c, offer, agent, since)

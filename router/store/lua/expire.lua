@@ -14,6 +14,7 @@ local function offer_due(id)
   local c = R.call_load(id)
   if not c or c.state ~= 'offered' then return end
   offers = offers + 1
+  if c.home ~= '' then return R.guest_due(c) end
   local to = CALL[c.state].failed
   R.close_offer(c, 'failed', 'REASON_EXPIRED', true)
   c.state = to
@@ -53,7 +54,9 @@ end
 
 local function place_due(id)
   local c = R.call_load(id)
-  if c and c.state == 'waiting' then R.seek_place(c, R.queue(c.queue)) end
+  if not c then return end
+  if c.state == 'waiting' and (c.place == 'wanted' or c.place == 'asked') then return R.seek_place(c, R.queue(c.queue)) end
+  R.remote_due(c)
 end
 
 local speech = {o = TIMES.grace_ms, n = TIMES.lost_ms, s = TIMES.lost_ms} -- timers that wait for a word of somebody

@@ -2,6 +2,9 @@
 --@include plan
 --@include pools
 --@include lines
+--@include placement
 --@include agents
 --@include calls
 --@include enter
+--@include overflow
+--@include elsewhere

@@ -4,6 +4,11 @@
 local c, version, offer, answered = R.call_load(ARGV[4]), tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7])
 if not c then return R.refuse('CALL', ARGV[4]) end
 if version <= c.ver or (c.state == 'talking' and c.offer == offer) then return R.done() end
+if R.answers(c, offer) then
+  c.ver = version
+  R.answered_elsewhere(c, offer, answered)
+  return R.done()
+end
 local late = c.last_offer == offer and (c.state == 'waiting' or c.state == 'offered')
 if not late and not (c.state == 'offered' and c.offer == offer) then return R.refuse('OFFER', offer) end
 c.ver = version

@@ -5,6 +5,10 @@ local c, version, offer, reason = R.call_load(ARGV[4]), tonumber(ARGV[5]), ARGV[
 if not c or version <= c.ver then return R.done() end
 c.ver = version
 R.touch(c)
+if R.placement_of(offer) then
+  R.not_answered_elsewhere(c, offer, reason)
+  return R.done()
+end
 if c.state ~= 'offered' or c.offer ~= offer then return R.done() end
 if reason == 'REASON_CALLER_LEFT' then
   local to = CALL[c.state].caller_left

@@ -16,9 +16,10 @@ local AGENT_FIELDS = {
 local AGENT_TEXTS = 7 -- so many of them are text, the rest numbers
 local CALL_FIELDS = {
   'state', 'queue', 'offer', 'agent', 'node', 'last_offer', 'last_agent', 'line', 'own', 'city', 'customer', 'away',
+  'place', 'home',
   'prio', 'entered', 'answered', 'ver', 'rv', 'sess', 'expires', 'rung', 'vip',
 }
-local CALL_TEXTS = 12
+local CALL_TEXTS = 14
 local LIVE = {waiting = true, offered = true, talking = true}
 local R = {}
 
@@ -32,6 +33,7 @@ function R.begin(KEYS, ARGV)
     DUE = P .. 'due'
   end
   R.effects, R.agents, R.calls, R.dirty, R.planned = {}, {}, {}, {}, nil
+  R.remotes, R.guests, R.links = {}, {}, nil
 end
 
 function R.refuse(code, text)
@@ -58,6 +60,7 @@ end
 -- A frame for a media node. Holder "" is the stream that asks; without a holder nobody can be told: a node without a stream
 -- asserts its calls when it is back, and is told then.
 function R.emit(node, kind, ...)
+  if node == '' then return end -- a guest: its home is told, not a node
   local holder = ''
   if node ~= ASKER then
     holder = redis.call('HGET', P .. 'node:' .. node, 'holder')
@@ -160,9 +163,11 @@ local function write_call(row)
   elseif row.over then
     redis.call('PERSIST', key)
   end
+  if row.place ~= '' or row.home ~= '' then R.keep_place(row, LIVE[row.state]) end
 end
 
 function R.flush()
+  R.flush_places()
   for _, row in pairs(R.calls) do
     if R.dirty[row] then write_call(row) end
   end

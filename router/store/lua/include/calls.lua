@@ -3,7 +3,7 @@
 -- Facts of a call are numbered by the router's own version of it.
 function R.call_fact(c, kind, body, agent)
   c.rv = c.rv + 1
-  R.fact(kind, c.id .. ':r:' .. NOW .. ':' .. c.rv, NOW, body, c.id, agent)
+  R.fact(kind, R.fact_base(c) .. ':' .. NOW .. ':' .. c.rv, NOW, body, c.id, agent)
   R.touch(c)
 end
 
@@ -29,8 +29,10 @@ function R.offer(c, a)
   tell_offer(c, a.seat)
 end
 
--- A waiting call that stands in no line yet: to who may take it now, else into line. `tell` its place if it must wait.
+-- A waiting call that stands in no line yet: to who may take it now, else into line. `tell` its place if it must wait. A guest has no
+-- line here: it goes back.
 function R.place(c, tell)
+  if c.home ~= '' then return R.guest_back(c, 'REASON_AGENT_GONE') end
   local q = R.queue(c.queue)
   local a, rung, line = R.choose(c, q)
   if rung ~= c.rung then R.reach(c, q, rung) end
@@ -99,6 +101,7 @@ end
 
 -- The talk is over for the agent.
 function R.release_agent(c, ended, side)
+  R.gone(c, 'REASON_HANGUP', false, ended, side)
   redis.call('HINCRBY', P .. 'talking', c.queue, -1)
   local body = {queue = c.queue, talk_ms = opt(math.max(0, ended - c.answered)), side = reason_of(side)}
   R.call_fact(c, 'agent_released', body, c.agent)
@@ -123,6 +126,7 @@ end
 -- Take a live call out of where it is. `why` goes to the ledger; `offer_why` (and `tell`) close an offer; `ended`, `side` a talk.
 function R.detach(c, why, offer_why, tell, ended, side)
   local from = c.state
+  if from == 'waiting' or from == 'offered' then R.gone(c, offer_why or 'REASON_CALLER_LEFT', tell) end
   if from == 'waiting' then
     R.step_out(c)
   elseif from == 'offered' then
@@ -135,6 +139,7 @@ end
 
 -- Into one of the states that are over.
 function R.over(c, state)
+  R.gone(c, 'REASON_CALLER_LEFT', true)
   c.state = state
   if c.node ~= '' then redis.call('SREM', P .. 'calls:' .. c.node, c.id) end
   R.touch(c)

@@ -112,13 +112,14 @@ end
 
 -- The bridge as state and fact; the fact's id is made of the node's word, as with `enqueued`.
 function R.bridge(c, a, offer, answered, event)
+  R.gone(c, ELSEWHERE, true)
   redis.call('ZREM', DUE, 'o:' .. c.id)
   c.state, c.offer, c.agent, c.answered, c.expires = 'talking', offer, a.id, answered, 0
   a.call, a.offer = c.id, offer
   learn(c, a, answered)
   redis.call('HINCRBY', P .. 'talking', c.queue, 1)
   local body = {queue = c.queue, offer = opt(offer), waited_ms = opt(math.max(0, answered - c.entered)), bridged_ms = answered}
-  R.fact('bridged', c.id .. ':r:' .. answered .. ':b', answered, body, c.id, a.id)
+  R.fact('bridged', R.fact_base(c) .. ':' .. answered .. ':b', answered, body, c.id, a.id)
   R.touch(c)
   R.agent_event(a, event)
 end

@@ -1,7 +1,6 @@
 -- Where calls wait: which line, until when, and what they are told; one source with router/core/lines.py.
 --
--- For helper `federation`: a waiting call that comes into a rung with the ring `nation` passes R.seek_place, and every call that stops
--- waiting passes R.stop_place (in R.step_out), whatever the reason. What stands beside a waiting call is to be released from there.
+-- A waiting call that comes into a rung with the ring `nation` passes R.seek_place; what then stands beside it is placement.lua's.
 
 local BUSY = {offered = true, talking = true, after_call = true}
 
@@ -55,7 +54,7 @@ function R.step_in(c, q, line)
   redis.call('ZADD', P .. 'line:' .. line, at, c.id)
   local wake = q.timed and next_wake(c, q)
   if wake then redis.call('ZADD', DUE, wake, 'w:' .. c.id) end
-  if q.nation and c.rung ~= OWN and R.ladder(c, q)[c.rung + 1].nation then R.seek_place(c, q) end
+  if q.nation then R.seek_place(c, q) end
 end
 
 -- Out of its lines; it stops waiting, or is to be placed anew.
@@ -66,7 +65,6 @@ function R.step_out(c)
   R.touch(c)
   local q = R.queue(c.queue)
   if q.timed then redis.call('ZREM', DUE, 'w:' .. c.id) end
-  if q.nation then R.stop_place(c) end
 end
 
 -- On a rung; a higher one than before is told to the ledger.
@@ -125,12 +123,11 @@ function R.tell_place(c)
   end
 end
 
--- It waits where another centre may answer it.
+-- It waits: if it may be answered by another centre, ask for an agent there.
 function R.seek_place(c, q)
-  redis.call('ZADD', DUE, NOW + TIMES.place_ms, 'p:' .. c.id)
+  local rung = c.rung ~= OWN and R.ladder(c, q)[c.rung + 1]
+  if not rung or not rung.nation then return end
+  local rank = redis.call('ZRANK', P .. 'wait:' .. c.queue, c.id) or 0
+  R.seek_elsewhere(c, rung.skill, rung.level, expected(c, rank))
 end
-
--- It does not wait any more.
-function R.stop_place(c)
-  redis.call('ZREM', DUE, 'p:' .. c.id)
-end
+R.expected = expected

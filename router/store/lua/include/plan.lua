@@ -90,6 +90,7 @@ function R.compiled(doc)
     plan.queues[id], plan.own = q, plan.own or q.own_ms > 0
     for skill in pairs(q.skills) do skills[skill] = true end
   end
+  plan.skills = sorted(skills)
   for skill in pairs(skills) do
     local orders, bands, by_city = {}, {[WORST] = true}, false
     each_rung(plan.queues, skill, function(q, rung)

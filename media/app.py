@@ -30,6 +30,7 @@ from media.record.api import Filed, NotFiled
 from media.record.vault import RecordingVault, vault_of
 from media.rpc.outbox import Outbox
 from media.rpc.pipe import Pipe
+from media.rpc.rules import Rules
 from media.rpc.session import Myself, Session
 from media.rtp import client as rtpengine
 from media.rtp.api import RtpError
@@ -90,14 +91,23 @@ async def _outbox(config: MediaConfig) -> AsyncIterator[Outbox]:
 
 
 @contextlib.asynccontextmanager
+async def _rules(config: MediaConfig) -> AsyncIterator[Rules]:
+    rules = Rules(Pipe(config.centre.redis_url), config.centre.centre.tenant, dict(config.queues))
+    await rules.look()
+    async with _running(rules.run()):
+        yield rules
+
+
+@contextlib.asynccontextmanager
 async def node(config: MediaConfig, clock: Clock, meters: Meters) -> AsyncIterator[Node]:
     """A node in service. Raises OSError for a taken port, NotPublished and FlowError without a usable menu."""
     centre = config.centre
-    shelf = Shelf(centre.prompts, [queue.id for queue in centre.queue], clock)
     myself = Myself(centre.centre.tenant, config.node, config.uri, clock.now_ms())
     where = (centre.centre.tenant, config.node, centre.edge.realm, config.edge, config.spool)
-    house = House(*where, shelf.greet, centre.media.record, config.queues)
     async with contextlib.AsyncExitStack() as stack:
+        rules = await stack.enter_async_context(_rules(config))
+        shelf = Shelf(centre.prompts, rules.known, clock)
+        house = House(*where, shelf.greet, centre.media.record, rules.queues)
         outbox = await stack.enter_async_context(_outbox(config))
         vault = vault_of(centre)
         stack.push_async_callback(vault.close)

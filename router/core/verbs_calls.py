@@ -124,7 +124,7 @@ def settle_answered(d: Desk, call: str, version: int, offer: str, answered_ms: i
 
 
 def settle_failed(d: Desk, call: str, version: int, offer: str, reason: str) -> None:
-    """Not bridged: back to its place, the agent not ready; or the caller is gone and the agent free."""
+    """Not bridged: back to its place, the agent not ready; or the caller is gone, or another seat was first, and the agent free."""
     c = d.call(call)
     if c is None or version <= c.ver:
         return
@@ -140,7 +140,8 @@ def settle_failed(d: Desk, call: str, version: int, offer: str, reason: str) -> 
         over(d, c, to)
         return
     to = calls.step(c.state, CallEvent.FAILED)
-    close_offer(d, c, AgentEvent.FAILED, reason, tell=False)
+    event = AgentEvent.WITHDRAWN if reason == "REASON_ANSWERED_ELSEWHERE" else AgentEvent.FAILED
+    close_offer(d, c, event, reason, tell=False)
     c.state = to
     place(d, c)
 

@@ -198,6 +198,16 @@ async def test_an_answer_to_an_offer_long_gone(world: World) -> None:
     assert await world.place("c1") == ("offered", "a1")
 
 
+async def test_an_offer_that_another_centre_outran(world: World) -> None:
+    """The seat elsewhere was first but did not last: the agent here is as ready as before, and the caller's next."""
+    await world.agent("a1")
+    offer = await world.offer("c1")
+    again = offer_in(await world.failed(offer, "REASON_ANSWERED_ELSEWHERE"))
+    assert (again.call, again.agent) == ("c1", "a1")
+    assert again.offer != offer.offer
+    assert "not_ready" not in [fact.body.get("state") for fact in world.facts()[-4:]]
+
+
 async def test_cancel_crosses_an_offer(world: World) -> None:
     """The caller pressed a key while the offer was on its way: withdrawn, agent ready; a late settle of it does no harm."""
     await world.agent("a1")

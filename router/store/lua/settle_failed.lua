@@ -1,4 +1,5 @@
--- settle_failed: the seat did not take the call, or the caller left while it rang.
+-- settle_failed: the seat did not take the call, or the caller left while it rang, or another centre's seat was first (then the
+-- agent is as ready as before).
 -- ARGV[4] call, [5] version, [6] offer, [7] reason. Returns effects: an offer if another agent is free.
 -- Facts: offer_failed, agent_changed; left_queue if the caller left; offered.
 local c, version, offer, reason = R.call_load(ARGV[4]), tonumber(ARGV[5]), ARGV[6], ARGV[7]
@@ -16,7 +17,7 @@ if reason == 'REASON_CALLER_LEFT' then
   R.over(c, to)
 else
   local to = CALL[c.state].failed
-  R.close_offer(c, 'failed', reason, false)
+  R.close_offer(c, reason == 'REASON_ANSWERED_ELSEWHERE' and 'withdrawn' or 'failed', reason, false)
   c.state = to
   R.place(c)
 end

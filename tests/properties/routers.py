@@ -88,9 +88,15 @@ class Router:
         """From a node, in order."""
         if not self.alive:
             return
-        if not self.serves:
-            self._kept.append((stream, data))
-            return
+        self._kept.append((stream, data))
+        self._wake()
+
+    def _wake(self) -> None:
+        """All that came, in its order, unless the process is stopped."""
+        while self._kept and self.serves:
+            self._read(*self._kept.pop(0))
+
+    def _read(self, stream: Stream, data: bytes) -> None:
         message = pb.ToRouter.FromString(data)
         if message.frames[0].HasField("hello"):
             self.sessions[stream.number] = Session(stream)
@@ -182,9 +188,7 @@ class Router:
         self._tick = now + TICK_MS
         if not self.serves:
             return
-        kept, self._kept = self._kept, []
-        for stream, data in kept:
-            self.message(stream, data)
+        self._wake()
         more = True
         while more:
             expired = self.run(lambda: self.world.store.expire(100, now))

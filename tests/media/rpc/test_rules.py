@@ -23,8 +23,8 @@ BOOK = RuleBook(2, "boss", "why", 5, queue=(Queue("a", "s", record=False), Queue
 
 
 def put(server: RedisServer, book: RuleBook, document: str = "") -> None:
-    found: list[str] = ["sha256", rulebook.sha256(book), "document", document or rulebook.to_json(book)]
-    redis.Redis(port=server.port).execute_command("HSET", keys.rules("main"), *found)
+    found = ["sha256", rulebook.sha256(book), "document", document or rulebook.to_json(book)]
+    redis.Redis(port=server.port).hset(keys.rules("main"), items=found)
 
 
 async def test_a_node_follows(tmp_path: Path) -> None:

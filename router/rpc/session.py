@@ -1,7 +1,8 @@
 """The stream of one media node.
 
 Frames go to the store as they come, many under way at once; the store keeps their order. An ack names the highest frame before
-which everything is stored. What the store answers goes out with what else leaves in the same turn of the loop.
+which everything is stored. What the store answers goes out with what else leaves in the same turn of the loop. An ack alone waits a
+moment for company: nobody acts on it, and a message costs the router, and the node, a tenth of a millisecond or two.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from router.store.base import Store
 
 log = logging.getLogger(__name__)
 WINDOW = 4096  # frames under way at the most: beyond, the node is read no further
+ACK_S = 0.1  # so long an ack waits for company at the most
 _WHY = {"QUEUE": common_pb2.REASON_UNKNOWN_QUEUE, "OFFER": common_pb2.REASON_EXPIRED}
 
 
@@ -76,6 +78,7 @@ class Session:
         self._waiting: deque[_Waiting] = deque()
         self._ack = self._acked = 0
         self._wake = asyncio.Event()
+        self._later: asyncio.TimerHandle | None = None
         self._room = asyncio.Event()
         self._fault: RouterError | None = None
         self._over = False
@@ -121,6 +124,9 @@ class Session:
             if self._out or self._ack != self._acked:
                 batch, self._out = self._out, []
                 self._acked = self._ack
+                if self._later is not None:
+                    self._later.cancel()
+                    self._later = None
                 await context.write(pb.ToMedia(frames=batch, ack=self._acked))
             if self._fault is not None or (self._over and not self._out):
                 return
@@ -201,7 +207,8 @@ class Session:
         waiting.done = True
         while self._waiting and self._waiting[0].done:
             self._ack = self._waiting.popleft().seq
-        self._wake.set()
+        if self._later is None and self._ack != self._acked:
+            self._later = asyncio.get_running_loop().call_later(ACK_S, self._wake.set)
         self._room.set()
 
     def _refused(self, frame: pb.MediaFrame, error: RouterError) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import grpc
 from tierline.admin.v1 import admin_pb2_grpc
 from tierline.agents.v1 import agents_pb2_grpc
+from tierline.federation.v1 import federation_pb2_grpc
 from tierline.routing.v1 import routing_pb2_grpc
 
 from ops import config as configuration
@@ -23,6 +24,10 @@ from ops.clock import Clock, SystemClock
 from router import gauges
 from router.core.errors import StoreAway
 from router.dispatch import Dispatch
+from router.federation import tls
+from router.federation.clerk import Clerk
+from router.federation.parts import Abroad, enabled, holder_of, ours_of, service_of, terms_of
+from router.federation.server import FederationService, NationRole
 from router.keeper import Keeper
 from router.metrics import TIMEOUTS
 from router.rpc.admin import AdminService
@@ -59,11 +64,14 @@ class Router:
     server: grpc.aio.Server
     port: int
     tasks: list[asyncio.Task[None]]
+    abroad: Centres | None = None  # where this centre speaks with others
 
     async def close(self) -> None:
-        """End streams cleanly (nodes go to another router), then the rest."""
+        """End streams cleanly (nodes and centres go to another router), then the rest."""
         self.desk.stop.set()
         await self.server.stop(GRACE_S)
+        if self.abroad is not None:
+            await self.abroad.close()
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
@@ -75,8 +83,44 @@ def redis_store(config: CentreConfig, name: str, clock: Clock) -> RedisStore:
     return RedisStore(Place(config.redis_url, config.centre.tenant, name, times_of(config)), clock)
 
 
-async def start(config: CentreConfig, store: Store, clock: Clock, name: str, address: str) -> Router:
-    """A router on `address` (host:port, port 0 takes a free one). Raises OSError if the port is taken."""
+@dataclass(slots=True)
+class Centres:
+    """What a router has for other centres."""
+
+    service: FederationService
+    server: grpc.aio.Server
+    tasks: list[asyncio.Task[None]]
+
+    async def close(self) -> None:
+        """Streams of others end cleanly; ours are closed with the tasks."""
+        self.service.stop.set()
+        await self.server.stop(GRACE_S)
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+
+async def join(keeper: Keeper, desk: Desk, dispatch: Dispatch, address: str) -> Centres:
+    """Speak with other centres; listen on `address`. Raises OSError for a taken port or a certificate that cannot be read."""
+    config, clock = keeper.config, desk.clock
+    clerk = Clerk(desk.store, dispatch.send, clock, ours_of(config, clock.now_ms()), lambda: terms_of(keeper.config))
+    holder, service = holder_of(config, dispatch.holder, clerk), service_of(config, clerk, clock)
+    dispatch.abroad = Abroad(holder, desk.store.publish)
+    server = grpc.aio.server(options=tls.OPTIONS)
+    federation_pb2_grpc.add_FederationServicer_to_server(service, server)
+    _listen(server, address, tls.identity(config).server())
+    tasks = [asyncio.create_task(holder.run(), name="links")]
+    if isinstance(service.role, NationRole):
+        tasks.append(asyncio.create_task(service.role.run(), name="nation"))
+    else:
+        holder.role = service.role
+    await server.start()
+    return Centres(service, server, tasks)
+
+
+async def start(config: CentreConfig, store: Store, clock: Clock, name: str, address: str, federation: str = "") -> Router:
+    """A router on `address` (host:port, port 0 takes a free one), for other centres on `federation` ("": it knows none).
+    Raises OSError if a port is taken or a certificate cannot be read."""
     holder = f"{name}-{clock.now_ms():x}-{os.getpid()}"
     dispatch = Dispatch(holder, store.publish)
     keeper = Keeper(config)
@@ -97,12 +141,13 @@ async def start(config: CentreConfig, store: Store, clock: Clock, name: str, add
         asyncio.create_task(_again(TICK_S, lambda: follow(store)), name="rules"),
         asyncio.create_task(_again(gauges.EVERY_S, lambda: gauges.update(store, clock)), name="gauges"),
     ]
-    return Router(config, keeper, store, dispatch, desk, server, port, tasks)
+    abroad = await join(keeper, desk, dispatch, federation) if federation else None
+    return Router(config, keeper, store, dispatch, desk, server, port, tasks, abroad)
 
 
-def _listen(server: grpc.aio.Server, address: str) -> int:
+def _listen(server: grpc.aio.Server, address: str, credentials: grpc.ServerCredentials | None = None) -> int:
     try:
-        return server.add_insecure_port(address)
+        return server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
     except RuntimeError as error:
         raise OSError(f"cannot listen on {address}: {error}") from error
 
@@ -135,7 +180,9 @@ async def serve(config: CentreConfig, index: int, stop: asyncio.Event) -> None:
     clock = SystemClock()
     name = f"r{index + 1}"
     address = config.router.address
-    router = await start(config, redis_store(config, name, clock), clock, name, f"{address}:{config.ports.router + index}")
+    federation = f"{config.federation.address}:{config.ports.federation + index}" if enabled(config) else ""
+    store = redis_store(config, name, clock)
+    router = await start(config, store, clock, name, f"{address}:{config.ports.router + index}", federation)
     runner = await metrics.serve(address, config.ports.router_metrics + index)
     log.info("router serves", extra={"port": router.port})
     await stop.wait()

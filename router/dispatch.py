@@ -9,6 +9,7 @@ from typing import Protocol
 from tierline.routing.v1 import routing_pb2 as pb
 
 from router.core.events import ASKER, Effect, Offer, ToNode
+from router.core.remote import ToCentre
 from router.frames import to_wire
 from router.metrics import OFFERS
 
@@ -25,6 +26,16 @@ class Stream(Protocol):
         """End it; the node will open another one and assert its calls."""
 
 
+class Abroad(Protocol):
+    """The links to other centres (router/federation)."""
+
+    def send(self, effect: ToCentre) -> None:
+        """An effect for another centre."""
+
+    def receive(self, payload: bytes) -> None:
+        """What another router hands over because this one holds the links."""
+
+
 class Dispatch:
     """`holder` is this router's id, new for each process; `publish(holder, payload)` reaches another router."""
 
@@ -32,6 +43,7 @@ class Dispatch:
         self.holder = holder
         self._publish = publish
         self._streams: dict[str, Stream] = {}
+        self.abroad: Abroad | None = None  # set where this centre speaks with others
 
     def attach(self, node: str, stream: Stream) -> None:
         """The node's frames go to `stream` from now on."""
@@ -60,6 +72,8 @@ class Dispatch:
         for effect in effects:
             if isinstance(effect, ToNode):
                 self._send(effect, asker)
+            elif isinstance(effect, ToCentre) and self.abroad is not None:
+                self.abroad.send(effect)
 
     def _send(self, effect: ToNode, asker: Stream | None) -> None:
         if isinstance(effect.frame, Offer):
@@ -82,4 +96,8 @@ class Dispatch:
     def receive(self, payload: bytes) -> None:
         """A frame that another router handed over."""
         node, _, data = payload.partition(b"\n")
+        if not node:
+            if self.abroad is not None:
+                self.abroad.receive(data)
+            return
         self._local(node.decode(), pb.RouterFrame.FromString(data))

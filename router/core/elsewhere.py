@@ -14,7 +14,7 @@ from router.core.events import Withdraw
 from router.core.leave import close_offer, detach, over, release_agent
 from router.core.lines import flow, step_out, tell_place
 from router.core.placement import ELSEWHERE, failed, gone, tell_remote, to_centre
-from router.core.remote import HOME, Confirmed, HomeEvent, HomeState, Remote, placement_of
+from router.core.remote import HOME, Confirmed, HomeEvent, HomeState, Remote, centre_of, placement_of
 
 IN_LINE = (CallState.WAITING, CallState.OFFERED)
 
@@ -96,6 +96,6 @@ def assert_talk(d: Desk, c: Call, what: Assert, by: From) -> None:
     r = c.remote = c.remote or Remote()
     named = placement_of(what.offer)
     if r.placement != what.offer:
-        r.last, r.last_agent, r.last_centre = what.offer, what.agent, what.agent.rpartition("@")[2]
+        r.last, r.last_agent, r.last_centre = what.offer, what.agent, centre_of(what.agent)
     r.n = max(r.n, named[1] if named else 0)
     answered(d, c, what.offer, what.since_ms)

@@ -11,7 +11,7 @@ from router.core.events import TurnedAway, Withdraw
 from router.core.lines import flow, step_out
 from router.core.match import not_ready_reason
 from router.core.moves import agent_event
-from router.core.placement import gone
+from router.core.placement import gone, guest_out
 
 STAYED = ("", "REASON_UNSPECIFIED", "REASON_NODE_LOST")  # left a line without having lost patience
 
@@ -71,6 +71,8 @@ def over(d: Desk, c: Call, state: CallState) -> None:
     """Into one of the states that are over."""
     if c.remote is not None:
         gone(d, c, "REASON_CALLER_LEFT", tell=True)
+    if c.guest is not None:
+        guest_out(d, c)
     c.state = state
     d.keep(c)
 

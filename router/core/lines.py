@@ -125,7 +125,9 @@ def flow(d: Desk, queue: str) -> expect.Flow:
     return found
 
 
-def seek_place(d: Desk, c: Call, q: QueuePlan) -> None:
-    """It waits: if it may be answered by another centre, ask for an agent there."""
-    if c.rung != OWN and (rung := q.ladder(c.vip)[c.rung]).nation:
-        seek(d, c, rung.skill, rung.level, expected(d, c, d.waiting(c.queue).rank(c.id) or 0))
+def seek_place(d: Desk, c: Call, q: QueuePlan) -> bool:
+    """It waits: if it may be answered by another centre, ask for an agent there; whether it may."""
+    if c.rung == OWN or not (rung := q.ladder(c.vip)[c.rung]).nation:
+        return False
+    seek(d, c, rung.skill, rung.level, expected(d, c, d.waiting(c.queue).rank(c.id) or 0))
+    return True

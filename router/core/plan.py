@@ -115,7 +115,7 @@ def _queue(q: QueueRule) -> QueuePlan:
 
 def _layout(skill: str, queues: Iterable[QueuePlan]) -> Layout:
     asked = [(q.order, r) for q in queues for r in (*q.rungs, *q.vip_rungs) if r.skill == skill]
-    orders = tuple(sorted({order for order, _ in asked}))
+    orders = tuple(sorted({order for order, _ in asked})) or (Order.SKILL,)
     bands = tuple(sorted({r.level for _, r in asked} | {WORST}))
     return layout(skill, orders, bands, any(r.by_city for _, r in asked))
 

@@ -138,6 +138,11 @@ def agent_there(agent: str, centre: str) -> str:
     return f"{agent}@{centre}"
 
 
+def centre_of(agent: str) -> str:
+    """Whose agent that is, "" for one of ours."""
+    return agent.rpartition("@")[2] if "@" in agent else ""
+
+
 @dataclass(frozen=True, slots=True)
 class PlaceWanted:
     """Look for an agent elsewhere."""

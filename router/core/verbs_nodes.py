@@ -15,7 +15,7 @@ from router.core.leave import close_offer, leave_fact, lose_calls, turn_away
 from router.core.lines import seek_place, step_out
 from router.core.moves import again, agent_event, place
 from router.core.overflow import guest_due, remote_due
-from router.core.placement import wants_place
+from router.core.placement import gone, wants_place
 from router.core.refile import sync_config as sync_config  # a verb like the others
 
 
@@ -124,8 +124,8 @@ def _place_due(d: Desk, call: str) -> int:
         return 0
     if c.state is not CallState.WAITING or not wants_place(c):
         remote_due(d, c)
-    else:
-        seek_place(d, c, d.plan.queues[c.queue])
+    elif not seek_place(d, c, d.plan.queues[c.queue]):  # the rules have changed
+        gone(d, c, "REASON_EXPIRED")
     return 0
 
 

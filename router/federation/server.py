@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import grpc
 from tierline.federation.v1 import federation_pb2 as pb
@@ -21,6 +21,7 @@ from router.federation.tls import common_name
 
 log = logging.getLogger(__name__)
 Context = grpc.aio.ServicerContext[Any, Any]
+TICK_S = 0.05
 
 
 class Stream:
@@ -52,25 +53,12 @@ class Stream:
                 await context.write(frame)
 
 
-class Role(Protocol):
-    """What the service does with streams."""
-
-    def joined(self, stream: Stream) -> None:
-        """A centre has come; an older stream of it is ended."""
-
-    def left(self, stream: Stream) -> None:
-        """A stream is gone."""
-
-    def take(self, stream: Stream, frame: pb.FromCentre) -> None:
-        """A frame."""
-
-
 class FederationService(rpc.FederationServicer):
     """`peers`: centres that may come; `ours`: our name."""
 
-    def __init__(self, ours: str, tenant: str, peers: frozenset[str], role: Role, clock: Clock) -> None:
+    def __init__(self, ours: str, tenant: str, peers: frozenset[str], role: NationRole | NeighbourRole, clock: Clock) -> None:
         self.ours, self.tenant, self.peers = ours, tenant, peers
-        self.role = role
+        self.role: NationRole | NeighbourRole = role
         self.clock = clock
         self.stop = asyncio.Event()
 
@@ -117,7 +105,7 @@ class FederationService(rpc.FederationServicer):
 
 
 class NationRole:
-    """Places. `tick` is to be called a few times a second."""
+    """Places."""
 
     def __init__(self, provinces: Mapping[str, str], clock: Clock) -> None:
         self.national = National(provinces)
@@ -125,7 +113,7 @@ class NationRole:
         self._streams: dict[str, Stream] = {}
 
     def joined(self, stream: Stream) -> None:
-        """See Role."""
+        """A centre has come; an older stream of it is ended."""
         old = self._streams.get(stream.centre)
         self._streams[stream.centre] = stream
         if old is not None:
@@ -133,18 +121,20 @@ class NationRole:
         self.national.joined(stream.centre)
 
     def left(self, stream: Stream) -> None:
-        """See Role."""
+        """A stream is gone."""
         if self._streams.get(stream.centre) is stream:
             del self._streams[stream.centre]
             self._send(self.national.left(stream.centre, self.clock.now_ms()))
 
     def take(self, stream: Stream, frame: pb.FromCentre) -> None:
-        """See Role."""
+        """A frame."""
         self._send(self.national.take(stream.centre, frame, self.clock.now_ms()))
 
-    def tick(self) -> None:
-        """Time went on."""
-        self._send(self.national.tick(self.clock.now_ms()))
+    async def run(self) -> None:
+        """Time goes on, until cancelled."""
+        while True:
+            self._send(self.national.tick(self.clock.now_ms()))
+            await asyncio.sleep(TICK_S)
 
     def _send(self, out: list[Out]) -> None:
         for centre, frame in out:
@@ -167,14 +157,14 @@ class NeighbourRole:
         return bool(self._streams)
 
     def joined(self, stream: Stream) -> None:
-        """See Role."""
+        """A centre has come; an older stream of it is ended."""
         old = self._streams.get(stream.centre)
         self._streams[stream.centre] = stream
         if old is not None:
             old.end()
 
     def left(self, stream: Stream) -> None:
-        """See Role."""
+        """A stream is gone."""
         if self._streams.get(stream.centre) is stream:
             del self._streams[stream.centre]
 
@@ -184,7 +174,7 @@ class NeighbourRole:
             stream.send(pb.ToCentre(report=report))
 
     def take(self, stream: Stream, frame: pb.FromCentre) -> None:
-        """See Role."""
+        """A frame."""
         self._tasks.start(self._take(stream, frame))
 
     async def _take(self, stream: Stream, frame: pb.FromCentre) -> None:

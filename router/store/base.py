@@ -12,7 +12,7 @@ from router.store.overflow import Overflow
 
 Effects = Awaitable[list[Effect]]
 OnEffects = Callable[[Sequence[Effect]], None]
-OnNewer = Callable[[str], Rules | None]
+OnNewer = Callable[[str], Awaitable[Rules | None]]
 
 
 class Store(Overflow, Protocol):

@@ -28,7 +28,7 @@ class MemoryStore(MemoryOverflow):
         self._newer += [on_newer] if on_newer is not None else []
         on_effects(await self.sync_config(rules, self.desk.now))
         if self.desk.book.sha256 != rules.book.sha256:
-            self._tell_newer()
+            await self._tell_newer()
 
     async def close(self) -> None:
         """Nothing to end."""
@@ -98,12 +98,12 @@ class MemoryStore(MemoryOverflow):
         was = self.desk.book.sha256
         effects = await self._verb(None, now_ms, verbs_nodes.sync_config, rules)
         if self.desk.book.sha256 != was:
-            self._tell_newer()
+            await self._tell_newer()
         return effects
 
-    def _tell_newer(self) -> None:
+    async def _tell_newer(self) -> None:
         for on_newer in self._newer:
-            on_newer(self.desk.book.document)
+            await on_newer(self.desk.book.document)
 
     async def in_force(self) -> tuple[int, str]:
         """What the desk has."""

@@ -246,7 +246,7 @@ class RedisStore(RedisOverflow):
     async def _adopt(self, wire: Wire) -> None:
         """Take over the book in force. Its tables are in the store already; ours are what this process makes of it."""
         sha256, document = await wire.call(("HMGET", key(self.place.tenant, "config"), "sha256", "document"))
-        rules = self._on_newer(document.decode()) if self._on_newer is not None and document else None
+        rules = await self._on_newer(document.decode()) if self._on_newer is not None and document else None
         if rules is None:
             self._unread = (sha256 or b"").decode()
             log.error("the rules in force cannot be read by this router", extra={"sha256": self._unread})

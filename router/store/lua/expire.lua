@@ -55,8 +55,11 @@ end
 local function place_due(id)
   local c = R.call_load(id)
   if not c then return end
-  if c.state == 'waiting' and (c.place == 'wanted' or c.place == 'asked') then return R.seek_place(c, R.queue(c.queue)) end
-  R.remote_due(c)
+  if c.state ~= 'waiting' or (c.place ~= 'wanted' and c.place ~= 'asked') then
+    R.remote_due(c)
+  elseif not R.seek_place(c, R.queue(c.queue)) then
+    R.gone(c, 'REASON_EXPIRED') -- the rules have changed
+  end
 end
 
 local speech = {o = TIMES.grace_ms, n = TIMES.lost_ms, s = TIMES.lost_ms} -- timers that wait for a word of somebody

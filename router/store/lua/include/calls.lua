@@ -140,6 +140,7 @@ end
 -- Into one of the states that are over.
 function R.over(c, state)
   R.gone(c, 'REASON_CALLER_LEFT', true)
+  if c.home ~= '' then R.guest_out(c) end
   c.state = state
   if c.node ~= '' then redis.call('SREM', P .. 'calls:' .. c.node, c.id) end
   R.touch(c)

@@ -123,11 +123,12 @@ function R.tell_place(c)
   end
 end
 
--- It waits: if it may be answered by another centre, ask for an agent there.
+-- It waits: if it may be answered by another centre, ask for an agent there; whether it may.
 function R.seek_place(c, q)
   local rung = c.rung ~= OWN and R.ladder(c, q)[c.rung + 1]
-  if not rung or not rung.nation then return end
+  if not rung or not rung.nation then return false end
   local rank = redis.call('ZRANK', P .. 'wait:' .. c.queue, c.id) or 0
   R.seek_elsewhere(c, rung.skill, rung.level, expected(c, rank))
+  return true
 end
 R.expected = expected

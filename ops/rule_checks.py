@@ -89,6 +89,22 @@ def _ladders(book: RuleTables) -> Iterator[Finding]:
             for n, (one, other) in enumerate(pairwise(times), 1):
                 if other <= one:
                     yield ("queue", index, name, n, "after_s"), f"is not after the rung before; write more than {one}"
+            for n, (before, rung) in enumerate(pairwise(getattr(queue, name)), 1):
+                yield from ((("queue", index, name, n, key), text) for key, text in _shrinks(before, rung))
+
+
+RINGS = ("city", "centre", "nation")
+
+
+def _shrinks(before: c.Rung, rung: c.Rung) -> Iterator[tuple[str, str]]:
+    """With time a call may go to more agents and never to fewer: what the rung before asked for must stay. A rung for another skill
+    (seats set aside) asks others, so it may begin anew."""
+    if before.skill != rung.skill:
+        return
+    if rung.level < before.level:
+        yield "level", f"takes fewer agents than the rung before; write level = {before.level} or more"
+    if RINGS.index(rung.ring) < RINGS.index(before.ring):
+        yield "ring", f'takes fewer agents than the rung before; write ring = "{before.ring}" or wider'
 
 
 def _calendars(book: RuleTables) -> Iterator[Finding]:

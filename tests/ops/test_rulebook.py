@@ -84,6 +84,8 @@ BAD = [
     ('calendar = "office"', 4, "queue[1].calendar", 'there is no calendar "office"; calendars are: none'),
     ("[[queue.ladder]]\nafter_s = 5", 5, "queue[1].ladder[1].after_s", "write after_s = 0"),
     ("ladder = [{ after_s = 0 }, { after_s = 0 }]", 4, "queue[1].ladder[2].after_s", "write more than 0"),
+    ("ladder = [{ level = 5 }, { after_s = 9, level = 2 }]", 4, "queue[1].ladder[2].level", "write level = 5 or more"),
+    ('ladder = [{}, { after_s = 9, ring = "city" }]', 4, "queue[1].ladder[2].ring", 'write ring = "centre" or wider'),
     ('policy = "best"', 4, "queue[1].policy", 'write "highest_skill" or'),
     ('[[queue.ladder]]\nring = "town"', 5, "queue[1].ladder[1].ring", 'write "city" or "centre" or "nation"'),
     (CAL + 'zone = "Asia/Shanghi"', 6, "calendar[1].zone", '"Asia/Shanghai"'),

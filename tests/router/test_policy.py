@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ops import config_checks
 from router.core.policy import POLICIES, SPAN, Order, agent_score, call_score, draw, vip_priority
 
 TIME = st.integers(1_500_000_000_000, 9_999_999_999_999)
@@ -62,6 +63,11 @@ def test_longest_idle_knows_no_level() -> None:
 def test_every_order_has_a_policy() -> None:
     """Each policy names an order, each order has a policy."""
     assert set(POLICIES.values()) == set(Order)
+
+
+def test_the_configuration_knows_the_same_policies() -> None:
+    """`ops` may not import the router, so its check of a file names them once more."""
+    assert set(config_checks.POLICIES) == set(POLICIES)
 
 
 def test_vip_adds_ten_a_level() -> None:

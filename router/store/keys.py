@@ -2,12 +2,18 @@
 
 agent:<id>    HASH row (rows.AGENT_FIELDS)          agents        SET of ids
 call:<id>     HASH row (rows.CALL_FIELDS), profile  calls:<node>  SET of live calls a node holds
-queue:<id>    HASH skill prio ring acw closed       queues        SET of ids
-skills        HASH skill -> "queue;queue"           config        HASH generation digest sha256 document
-wait:<queue>  ZSET call by match.call_score         ready:<skill> ZSET agent by match.agent_score
-talking       HASH queue -> number of talks         black         HASH key -> until ms, 0 for ever
+config        HASH generation digest sha256 document stamp
+rules         STRING JSON that lua/include/plan.lua compiles; its sha1 is config.stamp
+wait:<queue>  ZSET of all calls that wait for the queue, by policy.call_score: places, boards, limits
+line:<class>  ZSET the same calls by who may take them: "<queue>:<skill>:<level>:<city or *>", or "own:<agent>"
+ready:<pool>  ZSET of ready agents, "<order>:<skill>:<band>:<city or *>", by policy.agent_score; docs/adr/0206
+clock         HASH pool -> key of the agent taken last, of pools in the order `random`
+last:<cust.>  STRING agent a customer talked to last    staffed   HASH skill -> agents who are neither away nor logged out
+flow          HASH handling:, waited:, gone:<queue>, what expected waits are made of (core/expect.py)
+talking       HASH queue -> number of talks         black, vip    HASH key -> until ms, 0 for ever; -> level
 node:<id>     HASH uri epoch sess draining calls routed seen lost holder;  nodes SET of ids
-due           ZSET of timers by ms: o:<call> offer, a:<agent> after-call work, n:<node> silent, s:<node> sweep after hello
+due           ZSET of timers by ms: o:<call> offer, a:<agent> after-call work, n:<node> silent, s:<node> sweep after hello,
+              w:<call> next rung, end of patience for the own agent or of the longest wait, p:<call> ask for a place elsewhere
 tick          STRING ms: when the timers were served last
 """
 

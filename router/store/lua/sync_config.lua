@@ -87,7 +87,17 @@ local function gather_calls()
   return found
 end
 
-local agents, calls = old and gather_agents() or {}, old and gather_calls() or {}
+-- Without old rules (a store of before they were kept) all who are ready stand where nobody looks.
+local function gather_ready()
+  local found = {}
+  for _, id in ipairs(redis.call('SMEMBERS', P .. 'agents')) do
+    local a = R.agent_load(id)
+    if a.lined then found[#found + 1] = a end
+  end
+  return found
+end
+
+local agents, calls = old and gather_agents() or gather_ready(), old and gather_calls() or {}
 for _, a in ipairs(agents) do R.line_out(a) end
 for _, c in ipairs(calls) do R.step_out(c) end
 R.put_plan(doc, plan)

@@ -10,10 +10,8 @@ from tierline.admin.v1 import admin_pb2_grpc as rpc
 
 from ops import rulebook
 from ops.config import ConfigError
-from ops.rulebook import RuleBook
-from router.core.commands import Rules
 from router.core.errors import BadInput, NewerRules
-from router.keeper import Keeper, compiled
+from router.keeper import Keeper, Work
 from router.rpc import validate
 from router.rpc.errors import Context, answer
 from router.rpc.session import Desk
@@ -33,24 +31,24 @@ class AdminService(rpc.AdminServicer):
 
     async def _apply(self, r: pb.ApplyRequest) -> pb.InForce:
         validate.tenant(r.tenant, self.desk.tenant)
-        book, rules = await asyncio.to_thread(self._compile, r)  # some 10,000 agents take a while; calls go on meanwhile
-        self.desk.post.send(await self.desk.store.sync_config(rules, self.desk.clock.now_ms()))
+        made = await asyncio.to_thread(self._work, r)  # calls go on meanwhile
+        self.desk.post.send(await self.desk.store.sync_config(made.rules, self.desk.clock.now_ms()))
         version, sha256 = await self.desk.store.in_force()
-        if (version, sha256) != (book.version, rules.book.sha256):
+        if (version, sha256) != (made.book.version, made.rules.book.sha256):
             raise NewerRules(f"version {version} is in force")
         if self.keeper.rules.book.sha256 != sha256:
-            self.keeper.take(book)
-        log.info("rules in force", extra={"version": version, "who": book.who})
+            self.keeper.take(made)
+        log.info("rules in force", extra={"version": version, "who": made.book.who})
         return pb.InForce(version=version, sha256=sha256)
 
-    def _compile(self, r: pb.ApplyRequest) -> tuple[RuleBook, Rules]:
+    def _work(self, r: pb.ApplyRequest) -> Work:
         try:
             book = rulebook.from_json(r.document)
         except ConfigError as error:
             raise BadInput("document", str(error)) from error
         if not book.version or book.version != r.version:
             raise BadInput("version", f"the document is version {book.version}")
-        return book, compiled(rulebook.into(book, self.keeper.installed), book)
+        return self.keeper.work(book)
 
     async def Get(self, request: pb.GetRequest, context: Context) -> pb.InForce:
         """See admin.proto."""

@@ -11,7 +11,6 @@ import asyncio
 import hashlib
 import json
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from ops import hours, rulebook
@@ -31,7 +30,6 @@ class Keeper:
 
     def __init__(self, installed: CentreConfig) -> None:
         self.installed = installed
-        self.watchers: list[Callable[[CentreConfig], None]] = []  # told of each new version: federation shares, ...
         self.take(self.work(rulebook.seed(installed)))
 
     def work(self, book: RuleBook) -> Work:
@@ -43,8 +41,6 @@ class Keeper:
         """Work by this from now on."""
         self.book, self.config, self.rules, self._openings = made.book, made.config, made.rules, made.openings
         self.reasons = tuple(reason.id for reason in made.book.not_ready)
-        for watcher in self.watchers:
-            watcher(self.config)
 
     async def newer(self, document: str) -> Rules | None:
         """Another router has brought this book into force. None: made by newer software, it cannot be read here."""

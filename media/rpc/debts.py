@@ -61,8 +61,3 @@ class Debts:
 def _answered(frame: Frame) -> tuple[str, str]:
     """Call and offer that a frame tells to be answered."""
     return (frame.call, frame.offer) if isinstance(frame, Settle) and not frame.failed else ("", "")
-
-
-def may_wait(frame: Frame) -> bool:
-    """Whether nobody waits for this frame: it goes along with the next one, or at the next tick."""
-    return isinstance(frame, End) or (isinstance(frame, Settle) and not frame.failed)

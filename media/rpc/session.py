@@ -1,6 +1,6 @@
 """The stream to a router: one at a time, to any router of the centre, always anew.
 
-Frames go out in company: those that nobody waits for (debts.may_wait) are held back for a moment, because a message costs a
+Frames go out in company: those that nobody waits for (company.py) are held back for a moment, because a message costs a
 hundred times what a frame in it costs.
 After every reconnect the node says who it is, repeats what was not acknowledged (debts.py) and asserts all calls that it
 holds. While there is no router calls simply wait.
@@ -25,7 +25,8 @@ from tierline.routing.v1.routing_pb2_grpc import RoutingStub
 
 from media.call import events as on
 from media.call.frames import Assert, Frame
-from media.rpc.debts import Debts, may_wait
+from media.rpc.company import Company
+from media.rpc.debts import Debts
 from media.rpc.wire import from_router, to_router
 from ops.clock import Clock
 
@@ -76,6 +77,7 @@ class Session:
     def __init__(self, routers: Sequence[str], myself: Myself, clock: Clock) -> None:
         self._routers, self._myself, self._clock = routers, myself, clock
         self._debts = Debts()
+        self._company = Company()
         self._pending: list[tuple[int, Frame | pb.MediaFrame]] = []
         self._wake = asyncio.Event()
         self._tick: asyncio.TimerHandle | None = None
@@ -93,12 +95,13 @@ class Session:
     def send(self, frame: Frame) -> None:
         """Send it with the next message; without a router it is owed, or asserted later."""
         order = self._debts.owe(frame)
+        self._company.said(frame)
         if len(self._debts):
             self._paid.clear()
         if self._stream is None:
             return
         self._pending.append((order, frame))
-        if may_wait(frame):
+        if self._company.may_wait(frame):
             self._soon()
         else:
             self._wake.set()
@@ -220,6 +223,7 @@ class Session:
             if frame.HasField("welcome"):
                 self._welcome(frame.welcome)
             elif (got := from_router(frame, self._ahead_ms, self._debts.frame)) is not None:
+                self._company.heard(*got)
                 self.calls.on_router(*got)
         self._debts.acked(message.ack)
         if not len(self._debts):

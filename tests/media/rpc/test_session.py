@@ -104,6 +104,24 @@ async def test_what_nobody_waits_for_goes_after_a_moment(router: FakeRouter, way
     assert way.session.owed == 0
 
 
+async def test_an_end_goes_at_once_while_a_caller_waits(router: FakeRouter, way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody waits for the agent that it frees; when the last one in line was offered, an End waits for company again."""
+    monkeypatch.setattr("media.rpc.session.PATIENCE_S", 3600)
+    way.session.send(enqueue("c1"))
+    way.session.send(enqueue("c2"))
+    way.session.send(Settle("c2", 2, "o2", failed=Reason.REASON_BUSY))
+    way.session.send(Cancel("c1", 2, Reason.REASON_CALLER_LEFT))
+    way.session.send(End("c8", 3, outcome.MENU_END, 5))
+    await until_async(lambda: "end" in router.kinds(), 5, "the End")
+    router.say(offer={"call": "c2", "offer": "o3", "agent": "a", "seat": "8001", "expires_ms": 1})
+    await until_async(lambda: bool(way.calls.got), 5, "the offer")
+    way.session.send(End("c9", 3, outcome.MENU_END, 5))
+    await asyncio.sleep(0.05)  # that it does not come is what is to be seen
+    assert router.kinds().count("end") == 1
+    way.session.send(enqueue("c3"))
+    await until_async(lambda: router.kinds().count("end") == 2, 5, "both together")
+
+
 async def test_frames_reach_the_call(router: FakeRouter, way: Way) -> None:
     """Each kind of frame becomes the call's event; times are by our clock."""
     router.say(queued={"call": "c1", "position": 2, "expected_ms": 90_000})

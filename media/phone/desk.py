@@ -38,29 +38,30 @@ class Desk:
 
     def take(self, line: Line) -> None:
         """An incoming call."""
-        if self.habits.busy or self.line is not None:
-            self._say("refused", line, status=486)
+        if self.habits.busy or (self.line is not None and not self.line.over.done()):
+            self._say("refused", line, self._calls, status=486)
             line.refuse(486)
             return
         self.line = line
         self._calls += 1
         line.on_key = lambda key: self._key(line, key)
         line.ring()
-        self._say("ringing", line)
-        task = asyncio.create_task(self._converse(line))
+        self._say("ringing", line, self._calls)
+        task = asyncio.create_task(self._converse(line, self._calls))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _converse(self, line: Line) -> None:
+    async def _converse(self, line: Line, number: int) -> None:
         try:
             if not await self._over_within(line, self.habits.answer_after):
                 line.answer()
             if line.answered.done() and line.answered.result():
-                self._say("answered", line)
+                self._say("answered", line, number)
                 await self._talk(line)
-            self._ended(line, await line.over)
+            self._ended(line, number, await line.over)
         finally:
-            self.line = None
+            if self.line is line:  # the next call may be here already: it can come right behind a BYE
+                self.line = None
 
     async def _talk(self, line: Line) -> None:
         if not await self._over_within(line, self.habits.speak_after) and line.port is not None:
@@ -78,22 +79,23 @@ class Desk:
         if key == self.habits.hangup_on:
             line.hang_up()
 
-    def _ended(self, line: Line, over: Over) -> None:
+    def _ended(self, line: Line, number: int, over: Over) -> None:
         talk = line.ended_at - line.answered_at if line.answered_at else 0.0
         port = line.port
         heard = {"packets": port.listener.packets} if port is not None else {}
         by = {"us": "seat", "them": "caller"}.get(over.by, "nobody")
-        self._say("ended", line, by=by, reason=over.reason, talk_ms=int(talk * 1000), record=self._record(line), **heard)
+        record = self._record(line, number)
+        self._say("ended", line, number, by=by, reason=over.reason, talk_ms=int(talk * 1000), record=record, **heard)
 
-    def _record(self, line: Line) -> str:
+    def _record(self, line: Line, number: int) -> str:
         if self.habits.record is None or line.port is None or not line.answered_at:
             return ""
-        path = self.habits.record / f"{self.seat}-{self._calls}.wav"
+        path = self.habits.record / f"{self.seat}-{number}.wav"
         sound.save(line.port.listener, path)
         return str(path)
 
-    def _say(self, event: str, line: Line, **fields: object) -> None:
-        self._tell(event, {"seat": self.seat, "call": self._calls, "calling": mask(line.calling), **fields})
+    def _say(self, event: str, line: Line, number: int, **fields: object) -> None:
+        self._tell(event, {"seat": self.seat, "call": number, "calling": mask(line.calling), **fields})
 
     async def close(self) -> None:
         """Hang up and let the call be told."""

@@ -150,6 +150,26 @@ async def test_a_second_call_finds_the_seat_busy(pair: Pair) -> None:
     assert (first.result, second.status) == ("talked", BUSY_HERE)
 
 
+async def test_a_call_right_behind_the_end_of_another_is_taken(pair: Pair) -> None:
+    """A seat whose call is over is free at once, in the very step of its loop; both calls are told with their own number."""
+    desk = pair.desk(Habits(answer_after=0.0, audio=audio.encode_alaw(AGENT_VOICE)))
+    coming: list[Line] = []
+    pair.callee.on_call = coming.append
+    first, second = pair.call(), pair.call()
+    await until_async(lambda: len(coming) == 2, 5, "both came")
+    desk.take(coming[0])
+    await until_async(lambda: coming[0].state is State.TALKING, 5, "the first talks")
+    coming[0].hang_up()
+    desk.take(coming[1])
+    await until_async(lambda: coming[1].state is State.TALKING, 5, "the second talks")
+    await until_async(first.over.done, 5, "the first saw its end")
+    assert desk.line is coming[1]
+    assert await second.answered
+    second.hang_up()
+    await until_async(lambda: desk.line is None, 5, "the seat is free")
+    assert [fields["call"] for name, fields in pair.events if name == "ended"] == [1, 2]
+
+
 async def test_nobody_answers_and_the_caller_gives_up(pair: Pair) -> None:
     """A ringing call that is given up is cancelled, and the seat can be called again."""
     pair.desk(Habits(answer_after=None))

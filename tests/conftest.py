@@ -2,8 +2,26 @@
 
 from __future__ import annotations
 
+import gc
 import os
+from collections.abc import Generator
+
+import pytest
 
 # Tests speak with the loopback alone. Whoever proves what a proxy does sets one.
 for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
     del os.environ[name]
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """No garbage is collected while the source of a failure is parsed.
+
+    What a failed test leaves may fail again when it is collected (a gRPC server whose loop is closed). The trace of that is parsed
+    too, and inside another parse Python before 3.11.5 raises SystemError (gh-106905): the whole run would end without its record.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from router.core.agent import AgentState
 from router.core.desk import Agent, Desk
 from router.core.line import Line
@@ -17,11 +19,13 @@ def _score(d: Desk, a: Agent, order: str, level: int, pool: str) -> float:
     return d.clocks.get(pool, 0.0) + draw(f"{a.id}|{pool}|{d.now}|{a.ver}") / d.plan.weights.get(a.id, 1)
 
 
-def _pools(d: Desk, a: Agent) -> list[tuple[str, str, int]]:
-    """All the agent belongs to: name, order, level."""
+def _pools(d: Desk, a: Agent, only: Container[str] | None) -> list[tuple[str, str, int]]:
+    """All the agent belongs to (for `only` these skills): name, order, level."""
     plan, found = d.plan, []
     city = plan.cities.get(a.id, "") if plan.cities else ""
     for skill, level in a.skills:
+        if only is not None and skill not in only:
+            continue
         there = plan.layouts.get(skill) or layout(skill)
         for order, name in there.names[min(level, WORST)]:
             found.append((name + ANY, order, level))
@@ -30,9 +34,9 @@ def _pools(d: Desk, a: Agent) -> list[tuple[str, str, int]]:
     return found
 
 
-def line_up(d: Desk, a: Agent) -> None:
+def line_up(d: Desk, a: Agent, only: Container[str] | None = None) -> None:
     """Stand in all pools."""
-    for pool, order, level in _pools(d, a):
+    for pool, order, level in _pools(d, a, only):
         line = d.pools.get(pool)
         if line is None:
             line = d.pools[pool] = Line()
@@ -40,9 +44,9 @@ def line_up(d: Desk, a: Agent) -> None:
     a.lined = True
 
 
-def line_out(d: Desk, a: Agent) -> None:
+def line_out(d: Desk, a: Agent, only: Container[str] | None = None) -> None:
     """Stand nowhere. Only the rules that were in force at line_up know where: see refile.py."""
-    for pool, _, _ in _pools(d, a):
+    for pool, _, _ in _pools(d, a, only):
         d.pools[pool].remove(a.id)
     a.lined = False
 

@@ -1,10 +1,15 @@
 """New rules while calls wait. One source with Lua's sync_config.lua.
 
-Theory. Where an agent or a call stands follows from the rules, so a change of rules moves them, in the step that changes the rules:
-first every agent concerned leaves its pools, by the rules it lined up under; then every call concerned is placed anew (another
-stage, score, skill, limit: whatever the rules say now); then the agents take calls or line up again. No call is left in a line that
-nobody reads, no agent in a pool that nobody asks. Concerned are only agents of skills that are laid out otherwise, or with another
-city, weight or skill, and calls of queues whose rule is another one; a change of the blacklist moves nobody.
+Theory. Where an agent or a call stands follows from the rules, so a change of rules moves them, in the step that changes the
+rules: no call is left in a line that nobody reads, no agent in a pool that nobody asks. Concerned are only
+
+- agents with another city, weight or skill: they leave their pools, and take a call or line up when all else is done;
+- agents of skills that are laid out otherwise (orders, bands, cities): they may take the same calls as before and merely stand
+  in other pools, so nothing is looked for them;
+- waiting calls of queues whose rule is another one: they leave their lines and are placed anew, the first in line first (another
+  stage, score, skill, limit: whatever the rules say now).
+
+A change of the blacklist, of VIPs or of opening hours moves nobody.
 """
 
 from __future__ import annotations
@@ -15,7 +20,7 @@ from router.core.desk import Agent, Call, Desk
 from router.core.lines import score, step_out
 from router.core.moves import place, seek
 from router.core.plan import ANY, Plan, compiled
-from router.core.pools import line_out
+from router.core.pools import line_out, line_up
 from router.core.verbs_agents import reskill
 
 
@@ -48,39 +53,59 @@ def _rules_changed(d: Desk, rules: Rules) -> None:
 
 
 def _refile(d: Desk, rules: Rules, plan: Plan, gone: list[QueueRule]) -> None:
-    skilled = [(d.agents[agent], skills) for agent, skills in rules.skills if agent in d.agents]
-    changed = [(a, skills) for a, skills in skilled if a.state is not AgentState.LOGGED_OUT and a.skills != skills]
-    agents = _agents(d, plan, [a for a, _ in changed])
-    for a in agents:
+    new = _skills(d, rules)
+    changed = _changed(d, plan, set(new))
+    for a in changed:
         line_out(d, a)
+    skills = {s for s in {*d.plan.layouts, *plan.layouts} if d.plan.layout(s) != plan.layout(s)}
+    moved = _moved(d, skills)
+    for a in moved:
+        line_out(d, a, skills)
     calls = _calls(d, plan)
     for c in calls:
         step_out(d, c)
-    d.plan, d.queues, d.closed = plan, {q.id: q for q in (*rules.queues, *gone)}, {q.id for q in gone}
-    d.black, d.vip = dict(rules.blacklist), dict(rules.vip)
-    for a, skills in changed:
-        reskill(d, a, skills)
-        a.ver += 1
+    _take(d, rules, plan, gone, new)
+    for a in moved:
+        line_up(d, a, skills)
     for c in sorted(calls, key=lambda c: (score(d, c), c.id)):
         place(d, c)
-    for a in agents:
-        if a.state is AgentState.READY and not a.lined:
+    for a in changed:
+        if a.state is AgentState.READY:
             seek(d, a)
 
 
-def _agents(d: Desk, plan: Plan, changed: list[Agent]) -> list[Agent]:
-    """Ready agents that must stand elsewhere, the longest idle first."""
-    old, found = d.plan, {a.id for a in changed}
-    for skill in {*old.layouts, *plan.layouts}:
-        was = old.layout(skill)
-        if was != plan.layout(skill):
-            for band in was.bands:
-                found |= {agent for _, agent in d.pools.get(f"{was.orders[0]}:{skill}:{band}:{ANY}", ())}
+def _take(d: Desk, rules: Rules, plan: Plan, gone: list[QueueRule], new: dict[str, tuple[tuple[str, int], ...]]) -> None:
+    d.plan, d.queues, d.closed = plan, {q.id: q for q in (*rules.queues, *gone)}, {q.id for q in gone}
+    d.black, d.vip = dict(rules.blacklist), dict(rules.vip)
+    for agent in new:
+        reskill(d, d.agents[agent], new[agent])
+        d.agents[agent].ver += 1
+
+
+def _skills(d: Desk, rules: Rules) -> dict[str, tuple[tuple[str, int], ...]]:
+    """Agents with other skills than before. Who is logged out gets them with the next login."""
+    there = ((d.agents[agent], skills) for agent, skills in rules.skills if agent in d.agents)
+    return {a.id: skills for a, skills in there if a.state is not AgentState.LOGGED_OUT and a.skills != skills}
+
+
+def _changed(d: Desk, plan: Plan, found: set[str]) -> list[Agent]:
+    """Ready agents who may take other calls than before, or by another weight, the longest idle first."""
+    old = d.plan
     for agent in {*old.cities, *plan.cities, *old.weights, *plan.weights}:
         if old.cities.get(agent) != plan.cities.get(agent) or old.weights.get(agent) != plan.weights.get(agent):
             found.add(agent)
     rows = (d.agents[agent] for agent in found if agent in d.agents)
     return sorted((a for a in rows if a.lined), key=lambda a: (a.idle, a.id))
+
+
+def _moved(d: Desk, skills: set[str]) -> list[Agent]:
+    """Ready agents who may take the same calls as before, but stand otherwise."""
+    found: set[str] = set()
+    for skill in skills:
+        was = d.plan.layout(skill)
+        for band in was.bands:
+            found |= {agent for _, agent in d.pools.get(f"{was.orders[0]}:{skill}:{band}:{ANY}", ())}
+    return [d.agents[agent] for agent in sorted(found)]
 
 
 def _calls(d: Desk, plan: Plan) -> list[Call]:

@@ -81,7 +81,7 @@ class Pair(RuleBasedStateMachine):
         self.versions: Counter[str] = Counter()
         self.said: dict[str, Enqueue] = {}
         self.in_force = RULES
-        self.offers: list[tuple[str, str, str]] = [("c1", f"c1.{START}.1", "a1")]
+        self.offers: list[tuple[str, str, str]] = [("c1", f"c1.{START - 1}.1", "a1")]
 
     def teardown(self) -> None:
         for world in self.both:

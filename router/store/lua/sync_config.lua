@@ -32,40 +32,28 @@ local agents_end = 11 + 2 * tonumber(ARGV[11])
 local black_end = agents_end + 1 + 2 * tonumber(ARGV[agents_end + 1])
 
 -- Agents with other skills than before. Who is logged out gets them with the next login.
-local changed, concerned = {}, {}
+local reskilled, concerned = {}, {}
 for n = 12, agents_end, 2 do
-  local seen = redis.call('HMGET', P .. 'agent:' .. ARGV[n], 'state', 'skills') -- of thousands few are at work and changed
-  if seen[1] and seen[1] ~= 'logged_out' and seen[2] ~= ARGV[n + 1] then
-    local a = R.agent_load(ARGV[n])
-    changed[#changed + 1] = {a, ARGV[n + 1]}
+  local a = R.agent_load(ARGV[n])
+  if a and a.state ~= 'logged_out' and a.skills ~= ARGV[n + 1] then
+    reskilled[#reskilled + 1] = {a, ARGV[n + 1]}
     concerned[a.id] = true
   end
 end
 
--- Ready agents that must stand elsewhere, the longest idle first.
-local function gather_agents()
+-- Ready agents who may take other calls than before, or by another weight, the longest idle first. Without old rules (a store of
+-- before they were kept) these are all.
+local function gather_changed()
   local function other(was, is)
     for id in pairs(was) do
       if was[id] ~= is[id] then concerned[id] = true end
     end
   end
-  local skills = {}
-  for skill in pairs(old.layouts) do skills[skill] = true end
-  for skill in pairs(plan.layouts) do skills[skill] = true end
-  for skill in pairs(skills) do
-    local was = R.layout(skill)
-    local is = plan.layouts[skill]
-    if was.text ~= (is and is.text or R.plain(skill).text) then
-      for _, band in ipairs(was.bands) do
-        local pool = P .. 'ready:' .. was.orders[1] .. ':' .. skill .. ':' .. band .. ':' .. ANY
-        for _, id in ipairs(redis.call('ZRANGE', pool, 0, -1)) do concerned[id] = true end
-      end
-    end
+  for _, pair in ipairs(old and {{old.cities, plan.cities}, {old.weights, plan.weights}} or {}) do
+    other(pair[1], pair[2])
+    other(pair[2], pair[1])
   end
-  other(old.cities, plan.cities)
-  other(plan.cities, old.cities)
-  other(old.weights, plan.weights)
-  other(plan.weights, old.weights)
+  for _, id in ipairs(old and {} or redis.call('SMEMBERS', P .. 'agents')) do concerned[id] = true end
   local found = {}
   for id in pairs(concerned) do
     local a = R.agent_load(id)
@@ -73,6 +61,20 @@ local function gather_agents()
   end
   table.sort(found, function(a, b) return a.idle < b.idle or (a.idle == b.idle and a.id < b.id) end)
   return found
+end
+
+-- Skills laid out otherwise, each with the ready agents who may take the same calls as before but stand elsewhere.
+local function gather_moved()
+  local moved = {}
+  local function look(layouts)
+    for skill in pairs(layouts) do
+      local is = plan.layouts[skill] or R.plain(skill)
+      if not moved[skill] and R.layout(skill).text ~= is.text then moved[skill] = R.unstack(skill) end
+    end
+  end
+  look(old.layouts)
+  look(plan.layouts)
+  return moved
 end
 
 -- Waiting calls that may have to stand elsewhere.
@@ -87,33 +89,25 @@ local function gather_calls()
   return found
 end
 
--- Without old rules (a store of before they were kept) all who are ready stand where nobody looks.
-local function gather_ready()
-  local found = {}
-  for _, id in ipairs(redis.call('SMEMBERS', P .. 'agents')) do
-    local a = R.agent_load(id)
-    if a.lined then found[#found + 1] = a end
-  end
-  return found
-end
-
-local agents, calls = old and gather_agents() or gather_ready(), old and gather_calls() or {}
-for _, a in ipairs(agents) do R.line_out(a) end
+local changed = gather_changed()
+for _, a in ipairs(changed) do R.line_out(a) end
+local moved, calls = old and gather_moved() or {}, old and gather_calls() or {}
 for _, c in ipairs(calls) do R.step_out(c) end
 R.put_plan(doc, plan)
 redis.call('DEL', P .. 'black', P .. 'vip')
 for n = agents_end + 2, black_end, 2 do redis.call('HSET', P .. 'black', ARGV[n], ARGV[n + 1]) end
 for n = black_end + 1, #ARGV, 2 do redis.call('HSET', P .. 'vip', ARGV[n], ARGV[n + 1]) end
-for _, pair in ipairs(changed) do
+for _, pair in ipairs(reskilled) do
   R.reskill(pair[1], pair[2])
   pair[1].ver = pair[1].ver + 1
   R.touch(pair[1])
 end
+for skill, agents in pairs(moved) do R.stack(skill, agents) end
 local at = {}
 for _, c in ipairs(calls) do at[c] = R.score(c) end
 table.sort(calls, function(a, b) return at[a] < at[b] or (at[a] == at[b] and a.id < b.id) end)
 for _, c in ipairs(calls) do R.place(c) end
-for _, a in ipairs(agents) do
-  if a.state == 'ready' and not a.lined then R.seek(a) end
+for _, a in ipairs(changed) do
+  if a.state == 'ready' then R.seek(a) end
 end
 return {generation, digest, R.done(), sha}

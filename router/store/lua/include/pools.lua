@@ -25,14 +25,14 @@ local function score_of(a, order, level, pool)
   return clock_of(pool) + draw(a.id .. '|' .. pool .. '|' .. string.format('%d', NOW) .. '|' .. a.ver) / weight
 end
 
--- Each pool the agent belongs to: work(name, order, level).
-local function each_pool(a, work)
+-- Each pool the agent belongs to (for `only` that skill): work(name, order, level).
+local function each_pool(a, work, only)
   local plan = R.plan()
   local city = plan and plan.cities[a.id]
   for skill, level in each_skill(a) do
     level = tonumber(level)
     local layout = R.layout(skill)
-    for _, named in ipairs(layout.names[math.min(level, WORST)]) do
+    for _, named in ipairs(only and only ~= skill and {} or layout.names[math.min(level, WORST)]) do
       work(named[2] .. ANY, named[1], level)
       if city and layout.by_city then work(named[2] .. city, named[1], level) end
     end
@@ -50,6 +50,40 @@ end
 function R.line_out(a)
   each_pool(a, function(pool) redis.call('ZREM', P .. 'ready:' .. pool, a.id) end)
   a.lined = false
+end
+
+-- All pools of a skill are taken apart; who stood there.
+function R.unstack(skill)
+  local layout, found = R.layout(skill), {}
+  for n, order in ipairs(layout.orders) do
+    for _, band in ipairs(layout.bands) do
+      local start = P .. 'ready:' .. order .. ':' .. skill .. ':' .. band .. ':'
+      if n == 1 then
+        for _, id in ipairs(redis.call('ZRANGE', start .. ANY, 0, -1)) do found[#found + 1] = id end
+      end
+      redis.call('DEL', start .. ANY)
+      for city in pairs(layout.by_city and R.plan() and R.planned.seated or {}) do redis.call('DEL', start .. city) end
+    end
+  end
+  return found
+end
+
+-- Those who stood there stand as the rules in force say, many with one command.
+function R.stack(skill, agents)
+  local words = {}
+  for _, id in ipairs(agents) do
+    local a = R.agent_load(id)
+    each_pool(a, function(pool, order, level)
+      local list = words[pool] or {'ZADD', P .. 'ready:' .. pool}
+      list[#list + 1], list[#list + 2] = score_of(a, order, level, pool), id
+      words[pool] = list
+      if #list > 1000 then
+        redis.call(unpack(list))
+        words[pool] = nil
+      end
+    end, skill)
+  end
+  for _, list in pairs(words) do redis.call(unpack(list)) end
 end
 
 -- Head of a sorted set: id and score, or nil.

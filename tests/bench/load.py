@@ -20,11 +20,29 @@ from media.phone.network import Network
 from ops.lifecycle import tune_gc
 
 Spec = dict[str, Any]
+NEXT_KEY_S = 0.3  # two INFO requests at once may overtake each other on UDP
 
 
 def seat_ends(calling: str) -> bool:
     """Callers and seats agree by the caller's last digit who hangs up."""
     return int(calling[-1]) % 2 == 1
+
+
+def calling_of(spec: Spec, number: int) -> str:
+    """The number-th caller. With `first` 1 and `step` 2 all calls are ended by the seats."""
+    return f"138{spec.get('first', 0) + number * spec.get('step', 1):08d}"
+
+
+def digits_of(spec: Spec, calling: str) -> str:
+    """What a caller presses: `digits`, or one of several in turn."""
+    digits: str | list[str] = spec["digits"]
+    return digits if isinstance(digits, str) else digits[int(calling[-8:]) // spec.get("step", 1) % len(digits)]
+
+
+def talk_s(spec: Spec, calling: str) -> float:
+    """How long a seat talks with this caller: `talk_s`, shorter or longer by the share `spread`, the same each time."""
+    part = (int(calling[-8:]) * 7919 % 1000) / 500 - 1
+    return float(spec["talk_s"] * (1 + spec.get("spread", 0) * part))
 
 
 async def callers(spec: Spec, go: Callable[[], Awaitable[None]]) -> list[dict[str, Any]]:
@@ -38,7 +56,7 @@ async def callers(spec: Spec, go: Callable[[], Awaitable[None]]) -> list[dict[st
     begin = loop.time()
     for number in range(int(spec["rate"] * spec["seconds"])):
         await asyncio.sleep(max(0.0, begin + number / spec["rate"] - loop.time()))
-        record: dict[str, Any] = {"calling": f"138{number:08d}"}
+        record: dict[str, Any] = {"calling": calling_of(spec, number)}
         records.append(record)
         tasks.append(asyncio.create_task(_one_call(phone, spec, record)))
     await asyncio.gather(*tasks)
@@ -53,7 +71,9 @@ async def _one_call(phone: Phone, spec: Spec, record: dict[str, Any]) -> None:
     line = phone.call(f"sip:{spec['called']}@{spec['edge']}", calling, f"sip:{spec['edge']}", timeout_s=20)
     if await line.answered:
         record["answered"] = time.monotonic_ns()
-        for digit in spec["digits"]:
+        for n, digit in enumerate(digits_of(spec, calling)):
+            if n:
+                await asyncio.sleep(NEXT_KEY_S)
             line.press(digit, by_info=True)
         record["digits"] = time.monotonic_ns()
         patience = spec["give_up_s"] if seat_ends(calling) else spec["call_s"]
@@ -101,7 +121,7 @@ async def _one_answer(line: Line, spec: Spec, record: dict[str, Any]) -> None:
     if not line.over.done():
         line.answer()
         record["answered"] = time.monotonic_ns()
-        patience = spec["talk_s"] if seat_ends(record["calling"]) else spec["give_up_s"]
+        patience = talk_s(spec, record["calling"]) if seat_ends(record["calling"]) else spec["give_up_s"]
         await asyncio.wait([line.over], timeout=patience)
         line.hang_up()
     over = await line.over

@@ -75,7 +75,7 @@ class ConsolePage:
     async def close(self) -> None:
         """Close the window; scripts must not have failed and nothing may have been asked of anybody else."""
         await self.context.close()
-        assert self.errors == [] and self.foreign == []
+        assert (self.errors, self.foreign) == ([], [])
 
 
 class AgentPage(ConsolePage):

@@ -23,7 +23,7 @@ export function rulesView({ problem }, kept = {}) {
     try {
       const was = state.base;
       state.now = await get("/api/rules");
-      if (!state.draft || (was !== state.now.version && !state.touched)) adopt();
+      if (!state.draft || state.saved || (was !== state.now.version && !state.touched)) adopt();
       draw();
     } catch (error) {
       problem(error);
@@ -31,7 +31,7 @@ export function rulesView({ problem }, kept = {}) {
   }
 
   function adopt() {
-    Object.assign(state, { draft: copy(state.now.book), base: state.now.version, touched: false });
+    Object.assign(state, { draft: copy(state.now.book), base: state.now.version, touched: false, saved: false });
     state.wrong.clear();
   }
 
@@ -176,7 +176,7 @@ export function rulesView({ problem }, kept = {}) {
   }
 
   function done(made) {
-    state.draft = null;
+    state.saved = true; // the draft is what is in force now: the next answer takes its place
     state.told = h("div", {}, h("p", {}, t(made.in_force ? "rules.done" : "rules.kept", { version: made.version })), passwordList(made.passwords));
     say(state.told.textContent);
     return load();

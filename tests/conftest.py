@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 from collections.abc import Generator
 
 import pytest
@@ -25,3 +26,8 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
         return (yield)
     finally:
         gc.enable()
+
+
+def pytest_configure() -> None:
+    """SIGTERM is the end of a run as SIGINT is: what was started is stopped, and what failed until then is told."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 from tests.arch.tree import ROOT
+from tests.kit.wait import until
 
 FAILS = """
 import gc
@@ -28,11 +30,42 @@ nodes = [
 """
 NODES = "    [1, [2]],\n" * 5000 + "]\n"  # enough nodes for a collection while it is parsed
 
+STAYS = """
+import asyncio, pathlib, pytest
+
+HERE = pathlib.Path(__file__).parent
+
+@pytest.fixture
+def started():
+    (HERE / "started").touch()
+    yield
+    (HERE / "stopped").touch()
+
+def test_before():
+    assert False, "told"
+
+async def test_it(started):
+    await asyncio.sleep(100)
+"""
+PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "tests.conftest", "-p", "no:cacheprovider", "-o", "asyncio_mode=auto")
+
 
 def test_a_failure_is_told_while_garbage_fails(tmp_path: Path) -> None:
     """A failed test whose garbage fails when it is collected ends as a failed test, not as an error of pytest."""
     (tmp_path / "test_fails.py").write_text(FAILS + NODES)
-    words = [sys.executable, "-m", "pytest", "-q", "-p", "tests.conftest", "-p", "no:cacheprovider", str(tmp_path)]
-    done = subprocess.run([*words, "--rootdir", str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False)
+    words = [*PYTEST, "--rootdir", str(tmp_path), str(tmp_path)]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stdout[-3000:]
     assert "AssertionError: told" in done.stdout and "INTERNALERROR" not in done.stdout
+
+
+def test_a_run_that_is_cut_off_tells_what_it_knows(tmp_path: Path) -> None:
+    """SIGTERM in the middle of a test: what was started is stopped, and the failures until then are told."""
+    (tmp_path / "test_stays.py").write_text(STAYS)
+    words = [*PYTEST, "--rootdir", str(tmp_path), str(tmp_path)]
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True) as run:
+        until((tmp_path / "started").exists, 30, "the second test runs")
+        run.send_signal(signal.SIGTERM)
+        told, _ = run.communicate(timeout=30)
+    assert (tmp_path / "stopped").exists()
+    assert run.returncode == 2 and "AssertionError: told" in told and "1 failed" in told

@@ -7,7 +7,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ops.centre import Calendar, Holiday, Hours
@@ -71,6 +71,7 @@ def test_against_the_clock_on_the_wall(week: list[Hours], minute: int, off: list
     assert is_open(calendar, at("Asia/Shanghai", wall.isoformat())) is want
 
 
+@settings(max_examples=40, deadline=None)
 @given(
     st.sampled_from(ZONES),
     st.lists(st.integers(1, 1439), max_size=4, unique=True),

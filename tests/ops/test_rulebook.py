@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ops import centre as c
@@ -54,6 +54,7 @@ def books(draw: Any) -> RuleBook:
     )
 
 
+@settings(max_examples=40, deadline=None)
 @given(books())
 def test_both_ways_without_loss(book: RuleBook) -> None:
     """JSON and TOML read back as the equal object, with the same digest; so do the plain data with defaults in them."""

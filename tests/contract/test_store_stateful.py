@@ -213,9 +213,10 @@ class Pair(RuleBasedStateMachine):
 
     @rule(rules=st.sampled_from(VERSIONS), newer=st.sampled_from([1, 1, 1, 0, -1]))
     def configure(self, rules: Rules, newer: int) -> None:
-        rules = replace(rules, generation=self.in_force.generation + newer)
+        rules = replace(rules, generation=self.desk.generation + newer)
         self.same("sync_config", rules)
         if newer >= 0:
+            assert self.desk.digest == rules.digest
             self.in_force = rules
 
     @invariant()

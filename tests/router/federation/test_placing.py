@@ -8,10 +8,13 @@ from router.core.placing import (
     AGAIN_LONGEST_MS,
     AGAIN_MS,
     ASKS_PER_S,
+    LONG_MS,
     NOBODY,
     SENDING_MS,
+    SOON_MS,
     STALE_MS,
     STAY,
+    STAY_MS,
     Choice,
     Chooser,
     Refusal,
@@ -126,10 +129,10 @@ def test_a_dropped_wish_gives_the_agent_back() -> None:
 
 
 def test_stays_while_that_is_better() -> None:
-    """Four seconds of waiting still are less than a penalty of five; six are more."""
+    """Four seconds of waiting still are less than a penalty of five; seven are more."""
     c = chooser(report("hunan", 5, penalty_ms=5_000))
     assert where(c.choose(wish(expected_ms=4_000), NOW)) == STAY
-    assert where(c.choose(wish(expected_ms=6_000), NOW)) == "hunan"
+    assert where(c.choose(wish(expected_ms=7_000), NOW)) == "hunan"
 
 
 def test_a_call_at_the_wrong_province_goes_home_first() -> None:
@@ -169,3 +172,17 @@ def test_many_who_find_nobody_ask_less_often() -> None:
     waits = [found.again_ms for n in range(4_000) if isinstance(found := c.choose(wish(n), NOW + n // 4), Refusal)]
     assert waits[0] == AGAIN_MS
     assert waits[-1] == min(AGAIN_LONGEST_MS, 4_000 * 1000 // ASKS_PER_S)
+
+
+def test_the_last_free_agents_of_a_lender_are_dearer() -> None:
+    """A call that would gain 10 s by leaving home may take one of four agents at a penalty of 6 s, but not the last one."""
+    asked = wish(expected_ms=10_000 + SENDING_MS)
+    assert where(chooser(report("hunan", 4, penalty_ms=6_000)).choose(asked, NOW)) == "hunan"
+    assert chooser(report("hunan", 1, penalty_ms=6_000)).choose(asked, NOW) == Refusal(STAY, STAY_MS)
+
+
+def test_who_has_waited_long_asks_more_often() -> None:
+    """So an agent who gets free goes most probably to somebody who has waited long."""
+    c = chooser(report("hunan", 0))
+    assert c.choose(wish(), NOW) == Refusal(NOBODY, AGAIN_MS)
+    assert c.choose(wish(entered_ms=NOW - LONG_MS), NOW) == Refusal(NOBODY, SOON_MS)

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from router.core import overflow
+from router.core.desk import Desk
 from router.core.events import Effect
 from router.core.placing import Chooser, Refusal, Report, SkillLoad, Wish
 from router.core.remote import Confirmed, Held, PlaceWanted, Released, Reservation, ToCentre
@@ -43,6 +44,7 @@ class Link:
     """To a province."""
 
     up: bool = True
+    shape: tuple[int, ...] = ()  # of the desk's lines, when a report was looked at last
     said: tuple[SkillLoad, ...] = ()  # the last report
     said_ms: int = -1
     due: bool = False  # a report is entered in the agenda
@@ -157,15 +159,15 @@ class Nation:
     # ---- reports
     def _changed(self, n: int) -> None:
         """A desk made a step: report soon, but not more often than agreed."""
-        link, now = self._links[n], self._agenda.now
-        if link.due or not link.up:
+        link = self._links[n]
+        if link.due or not link.up or _shape(self._sites[n].desk) == link.shape:
             return
         link.due = True
-        self._agenda.at(max(now, link.said_ms + self._network.report_ms), self._report, n)
+        self._agenda.at(max(self._agenda.now, link.said_ms + self._network.report_ms), self._report, n)
 
     def _report(self, n: int) -> None:
         link, site = self._links[n], self._sites[n]
-        link.due = False
+        link.due, link.shape = False, _shape(site.desk)
         site.desk.begin(self._agenda.now)
         loads = overflow.loads(site.desk)
         if loads == link.said or not link.up:
@@ -212,3 +214,9 @@ class Nation:
         found = next((one for one in overflow.placements(self._sites[home].desk) if one.centre == name), None)
         lists = (found.ringing, found.talking) if found else ((), ())
         self._up(home, self._down, there, overflow.held, self._sites[home].name, *lists)
+
+
+def _shape(desk: Desk) -> tuple[int, ...]:
+    """How long all lines are: while that stays, a report says what the last one said."""
+    lines = (*desk.pools.values(), *desk.wait.values())
+    return (*map(len, lines), *desk.staffed.values(), *desk.lent.values())

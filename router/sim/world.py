@@ -20,6 +20,7 @@ from router.sim.traffic import Arrival
 
 EPOCH_MS = 1_767_225_600_000  # 2026-01-01: midnight of the first day
 POOL = "pool"
+REST_MS = 600_000  # after the last caller: after-call work, and what is still under way between centres
 Progress = Callable[[int], None]  # callers so far
 
 
@@ -149,5 +150,6 @@ class World:
             if at is None:
                 raise AssertionError("callers are left, and nothing is to happen any more")
             self.agenda.run(at)
+        self.agenda.run(self.agenda.now + REST_MS)
         for site in self.sites:
             site.flush()

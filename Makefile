@@ -1,6 +1,6 @@
 # Tierline. `make setup` installs, `make demo` shows, `make test` proves, `make bench` measures.
 PYTHON := .venv/bin/python
-BENCHES := router call recording floor fair order
+BENCHES := router call recording floor fair order place soak
 .PHONY: setup demo test lint bench protos protos-check lock clean
 
 setup:  ## Debian packages and .venv; quick when all is there
@@ -20,7 +20,7 @@ lint: protos-check  ## what people run before a commit
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
-bench: setup  ## make bench B=router|call|recording|floor|fair|order, or all; one JSON line each on standard output
+bench: setup  ## make bench B=router|call|recording|floor|fair|order|place|soak, or all; one JSON line each on standard output
 	@status=0; for name in $(or $(B),$(BENCHES)); do $(PYTHON) -m tests.bench.$$name || status=1; done; exit $$status
 
 protos:  ## generated code, after a change in proto/

@@ -10,6 +10,7 @@ import asyncio
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from pathlib import Path
@@ -20,6 +21,7 @@ from media.phone.network import Network
 from ops.lifecycle import tune_gc
 
 Spec = dict[str, Any]
+EARLY_S = 0.02
 NEXT_KEY_S = 0.3  # two INFO requests at once may overtake each other on UDP
 
 
@@ -43,6 +45,18 @@ def talk_s(spec: Spec, calling: str) -> float:
     """How long a seat talks with this caller: `talk_s`, shorter or longer by the share `spread`, the same each time."""
     part = (int(calling[-8:]) * 7919 % 1000) / 500 - 1
     return float(spec["talk_s"] * (1 + spec.get("spread", 0) * part))
+
+
+def stays_s(spec: Spec, calling: str) -> float:
+    """How long a caller stays after the digits; with `early`, every so many hang up while the seat is being dialled or rings."""
+    if spec.get("early") and int(calling[-8:]) % spec["early"] == 0:
+        return EARLY_S
+    return float(spec["give_up_s"] if seat_ends(calling) else spec["call_s"])
+
+
+def picks_up(spec: Spec, calling: str, times: int) -> bool:
+    """Whether a seat answers; with `deaf`, every so many callers are not answered at the first seat that rings."""
+    return not (spec.get("deaf") and times == 1 and int(calling[-8:]) % spec["deaf"] == 0)
 
 
 async def callers(spec: Spec, go: Callable[[], Awaitable[None]]) -> list[dict[str, Any]]:
@@ -76,8 +90,7 @@ async def _one_call(phone: Phone, spec: Spec, record: dict[str, Any]) -> None:
                 await asyncio.sleep(NEXT_KEY_S)
             line.press(digit, by_info=True)
         record["digits"] = time.monotonic_ns()
-        patience = spec["give_up_s"] if seat_ends(calling) else spec["call_s"]
-        await asyncio.wait([line.over], timeout=patience)
+        await asyncio.wait([line.over], timeout=stays_s(spec, calling))
         line.hang_up()
     over = await line.over
     record |= {"over": time.monotonic_ns(), "by": over.by, "status": over.status, "reason": over.reason}
@@ -89,11 +102,13 @@ async def seats(spec: Spec, go: Callable[[], Awaitable[None]]) -> list[dict[str,
     phone = Phone(network.agent, spec["address"])
     records: list[dict[str, Any]] = []
     tasks: set[asyncio.Task[None]] = set()
+    rung: Counter[str] = Counter()
 
     def take(line: Line) -> None:
         record: dict[str, Any] = {"calling": line.calling, "seat": line.called, "invite": time.monotonic_ns()}
         records.append(record)
-        task = asyncio.create_task(_one_answer(line, spec, record))
+        rung[line.calling] += 1
+        task = asyncio.create_task(_one_answer(line, spec, record, rung[line.calling]))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
@@ -115,9 +130,9 @@ async def seats(spec: Spec, go: Callable[[], Awaitable[None]]) -> list[dict[str,
     return records
 
 
-async def _one_answer(line: Line, spec: Spec, record: dict[str, Any]) -> None:
+async def _one_answer(line: Line, spec: Spec, record: dict[str, Any], times: int) -> None:
     line.ring()
-    await asyncio.wait([line.over], timeout=spec["answer_after_s"])
+    await asyncio.wait([line.over], timeout=spec["answer_after_s"] if picks_up(spec, record["calling"], times) else None)
     if not line.over.done():
         line.answer()
         record["answered"] = time.monotonic_ns()

@@ -74,6 +74,10 @@ rtp_high = {30000 + self.audio_ports - 1}
 [[trunk]]
 name = "{TRUNK}"
 addresses = ["127.0.0.2"]
+[[not_ready]]
+id = "rest"
+zh = "小休"
+en = "Break"
 {"".join(queues)}{"".join(agents)}"""
 
     def people(self) -> list[tuple[str, str]]:

@@ -31,7 +31,7 @@ import grpc
 from ops import config as configuration
 from ops.clock import SystemClock
 from router.app import redis_store
-from router.rules import rules_of
+from router.keeper import Keeper
 from tests.kit.ports import free_block
 from tests.kit.redis_server import RedisServer
 from tests.kit.wait import until
@@ -100,7 +100,8 @@ async def log_in(path: Path, agents: int) -> None:
     config = configuration.load(path)
     clock = SystemClock()
     store = redis_store(config, "bench", clock)
-    await store.start(rules_of(config), lambda _: None, lambda: None)
+    keeper = Keeper(config)
+    await store.start(keeper.rules, lambda _: None, lambda: None, keeper.newer)
     await store.connected.wait()
     for first in range(0, agents, 500):
         ids = [f"a{n}" for n in range(first, min(first + 500, agents))]

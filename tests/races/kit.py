@@ -19,7 +19,7 @@ from tierline.routing.v1 import routing_pb2 as pb
 
 from ops import facts as facts_
 from ops import keys
-from ops.centre import CentreConfig, Queue
+from ops.centre import Agent, CentreConfig, Queue
 from ops.facts import Fact
 from tests.kit.redis_server import RedisServer
 from tests.kit.wait import until_async
@@ -32,6 +32,7 @@ READY, NOT_READY = agents_pb2.AGENT_STATE_READY, agents_pb2.AGENT_STATE_NOT_READ
 OFFERED, TALKING = agents_pb2.AGENT_STATE_OFFERED, agents_pb2.AGENT_STATE_TALKING
 AFTER_CALL, LOGGED_OUT = agents_pb2.AGENT_STATE_AFTER_CALL, agents_pb2.AGENT_STATE_LOGGED_OUT
 BEAT_S = 0.5
+WANG = Agent("wang", "王芳", "agent", "8001", {"plain": 1})  # who has a login at the console
 
 
 @dataclass
@@ -68,7 +69,7 @@ def config(redis_port: int, folder: Path) -> CentreConfig:
     made = kit.centre(redis_port, folder / "centre.json", routers=3)
     six = tuple(Queue(queue, queue, after_call_s=1, ring_s=20) for queue in SIX)
     more = (Queue("brief", "brief", after_call_s=0, ring_s=1), Queue("plain", "plain", after_call_s=0, ring_s=20))
-    return replace(made, router=replace(made.router, node_lost_s=3), queue=(*six, *more))
+    return replace(made, router=replace(made.router, node_lost_s=3), queue=(*six, *more), agent=(WANG,))
 
 
 @contextmanager

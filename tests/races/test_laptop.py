@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,24 +15,23 @@ from prometheus_client import CollectorRegistry
 
 from console.app import App
 from console.metrics import Metrics
-from ops.centre import Agent
-from tests.console.desk import CHEAP, Browser, Live, centre
+from tests.console.desk import CHEAP, Browser, Live
 from tests.kit.ports import free_port
 from tests.kit.wait import until_async
-from tests.races.kit import NOT_READY, Console, House, Node
+from tests.races.kit import NOT_READY, WANG, Console, House, Node
 
 BEAT_S = 0.2  # the console pings a page so often in this test; in service every 20 s
 PLAIN = web.WebSocketResponse
+PASSWORD = "first-of-wang"
 
 
 @pytest.fixture
 async def app(house: House, console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[App]:
     """A console in this process, at the house's routers, with one agent."""
     monkeypatch.setattr(web, "WebSocketResponse", lambda **how: PLAIN(**(how | {"heartbeat": BEAT_S})))
-    desk = centre(tmp_path / "state", house.server.port)  # writes the first passwords
+    (tmp_path / "credentials.json").write_text(json.dumps({"users": [{"id": WANG.id, "password": PASSWORD}], "seats": []}))
     ports = replace(house.config.ports, console=free_port())
-    agents = (Agent("a1", "王芳", "agent", "8001", {"plain": 1}),)
-    config = replace(house.config, agent=agents, console=desk.console, ports=ports, state=desk.state)
+    config = replace(house.config, ports=ports, state=tmp_path)
     made = App(config, metrics=Metrics(CollectorRegistry()), passwords=CHEAP)
     await made.start()
     yield made
@@ -80,14 +80,14 @@ class _Answering:
 async def test_a_laptop_that_slept(house: House, app: App, node: Node, console: Console) -> None:
     """Asleep through a call that nobody answered: no double login, no ghost; awake, one click brings the next call, once."""
     laptop = Laptop(app)
-    await laptop.page.login("a1")
+    await laptop.page.post("/api/login", {"user": WANG.id, "password": PASSWORD})
     assert (await laptop.wake())["state"] == "not_ready"
     await laptop.page.post("/api/agent/ready")
     missed = await node.offered(await node.queue_up("plain"))
     await laptop.sleep()
     await node.fail(missed)
     await node.hang_up(missed.call)
-    known = await console.see("a1")
+    known = await console.see(WANG.id)
     assert (known.state, known.reason) == (NOT_READY, "no_answer")
     awake = await laptop.wake()
     assert (awake["state"], awake["reason"], awake["version"]) == ("not_ready", "no_answer", known.version)

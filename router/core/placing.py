@@ -28,7 +28,6 @@ centre's answer. A centre that answered "nobody" is passed over for that skill u
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 STALE_MS = 3_000
@@ -149,8 +148,9 @@ class Chooser:
     def __init__(self) -> None:
         self._known: dict[str, _Known] = {}
         self._count = 0
-        self._refused: tuple[int, int] = (0, 0)  # second, wishes refused in it
-        self._before = 0  # wishes refused in the second before
+        self._second = 0  # in which it was refused last,
+        self._refused = 0  # how often in it,
+        self._stretch = 1.0  # and how much longer than the usual time those who ask too often together are to wait
 
     def report(self, report: Report) -> None:
         """A newer one takes the place of the last."""
@@ -209,9 +209,15 @@ class Chooser:
             known.drop(known.told, placement)
 
     def _best(self, wish: Wish, now_ms: int) -> tuple[int, float, int, _Known] | None:
-        fit = (k for k in self._known.values() if k.report.at_ms >= now_ms - STALE_MS)
-        rated = _rated(fit, wish)
-        return min(rated, key=lambda r: r[:3], default=None)
+        best = None
+        for known in self._known.values():
+            load = known.report.skills.get(wish.skill)
+            if load is None or load.free <= 0 or known.report.at_ms < now_ms - STALE_MS:
+                continue
+            rated = _rated(known, load, wish)
+            if rated is not None and (best is None or rated[:3] < best[:3]):
+                best = rated
+        return best
 
     def _take(self, known: _Known, wish: Wish) -> None:
         self._count += 1
@@ -227,26 +233,22 @@ class Chooser:
         return known.report.penalty_ms // room
 
     def _again_ms(self, wish: Wish, now_ms: int) -> int:
-        """Wishes that find nobody come again; the more there are, the later; those who have waited long, sooner."""
-        second, count = self._refused
-        if now_ms // 1000 != second:
-            self._before = count if now_ms // 1000 == second + 1 else 0
-            second, count = now_ms // 1000, 0
-        self._refused = (second, count + 1)
-        wait = max(self._before, count) * 1000 // ASKS_PER_S
+        """Wishes that find nobody come again; those who have waited long, sooner; if they are too many together, all later."""
+        if now_ms // 1000 != self._second:
+            before = self._refused if now_ms // 1000 == self._second + 1 else 0
+            self._stretch = max(1.0, self._stretch * (before / ASKS_PER_S) ** 0.5)
+            self._second, self._refused = now_ms // 1000, 0
+        self._refused += 1
         base = SOON_MS if now_ms - wish.entered_ms >= LONG_MS else AGAIN_MS
-        return min(AGAIN_LONGEST_MS, max(base, wait * base // AGAIN_MS))
+        return min(AGAIN_LONGEST_MS, int(base * max(self._stretch, self._refused / ASKS_PER_S)))
 
 
-def _rated(fit: Iterable[_Known], wish: Wish) -> Iterable[tuple[int, float, int, _Known]]:
-    """(cost, -part of the agents to spare, chosen last, centre) of those that can take the call."""
-    for known in fit:
-        report = known.report
-        load = report.skills.get(wish.skill)
-        if load is None or load.free <= 0 or report.centre == wish.home:
-            continue
-        if report.centre in wish.not_at or wish.skill in known.nobody:
-            continue
-        room = spare(report, load, known.taken.get(wish.skill, 0))
-        if room > 0:
-            yield cost_ms(report, load, wish.province), -room / max(1, load.staffed), known.chosen, known
+def _rated(known: _Known, load: SkillLoad, wish: Wish) -> tuple[int, float, int, _Known] | None:
+    """(cost, -part of the agents to spare, chosen last, centre); None: it cannot take the call."""
+    report = known.report
+    if report.centre == wish.home or report.centre in wish.not_at or wish.skill in known.nobody:
+        return None
+    room = spare(report, load, known.taken.get(wish.skill, 0))
+    if room <= 0:
+        return None
+    return cost_ms(report, load, wish.province), -room / max(1, load.staffed), known.chosen, known

@@ -14,7 +14,7 @@ from router.sim.scenario import Crew, Load, RuleSet, Scenario, Seats, Site, Spre
 
 SKILL = "hotline"
 DELAYS = (5, 10, 15)
-PENALTIES = (5, 10, 15, 20, 30, 45)  # s a call must win by leaving home: the curve of the predicted wait
+PENALTIES = (5, 7, 9, 12, 15, 20, 30)  # s a call must win by leaving home: the curve of the predicted wait
 # A hotline's day (share of each hour): quiet nights, a peak before noon, a second one in the afternoon.
 OFFICE = (12, 8, 6, 5, 6, 10, 22, 48, 86, 108, 112, 96, 70, 78, 96, 98, 90, 74, 58, 50, 46, 38, 28, 18)
 POLICIES = ("longest_idle", "longest_average_idle", "fewest_calls", "weighted_random", "highest_skill")
@@ -74,17 +74,20 @@ def national() -> list[Plan]:
 
 
 def country() -> list[Plan]:
-    """A day: 31 provinces, 10,013 agents in shifts and a night watch, 2 million calls, after-call work, offers missed."""
-    talk, patience = Spread(150, "lognormal", 110), Spread(120)
+    """A day: 31 provinces, 10,013 agents in six shifts, 2 million calls, after-call work, offers missed."""
+    talk, patience = Spread(90, "lognormal", 110), Spread(120, "lognormal", 100)
     load = Load(SKILL, calls_per_hour=2688, curve=OFFICE, handling=talk, patience=patience)
-    shifts = (
-        Crew(115, {SKILL: 1}, "07:00", "16:00", pause_s=1800, seat="early"),
-        Crew(100, {SKILL: 1}, "08:30", "18:00", pause_s=1800, seat="day"),
-        Crew(88, {SKILL: 1}, "15:00", "24:00", pause_s=1800, seat="late"),
-        Crew(20, {SKILL: 1}, "00:00", "08:00", seat="night"),
+    crews = (
+        (26, "00:00", "08:00", 0, "night"),
+        (40, "06:00", "14:30", 1800, "early"),
+        (90, "07:00", "15:30", 1800, "morning"),
+        (60, "09:00", "17:30", 1800, "day"),
+        (32, "12:00", "20:30", 1800, "noon"),
+        (75, "15:30", "24:00", 1800, "late"),
     )
+    shifts = tuple(Crew(n, {SKILL: 1}, start, end, pause_s=pause, seat=name) for n, start, end, pause, name in crews)
     scenario = Scenario("country", (Site("p", 31, (load,), shifts),), seats=Seats(2000, 5, 60))
-    ways = {"none": rules(after_call_s=20), "expected-5": rules((Rung(0, "nation"),), 5, after_call_s=20)}
+    ways = {"none": rules(after_call_s=10), "expected-5": rules((Rung(0, "nation"),), 5, after_call_s=10)}
     return [Plan("country", name, scenario, one, None) for name, one in ways.items()]
 
 

@@ -28,9 +28,9 @@ RULES = Rules(
     1,
     "one",
     (
-        QueueRule("general", "one", 10, 5_000, 2_000),
-        QueueRule("bills", "one", 12, 5_000, 0),
-        QueueRule("tech", "two", 10, 3_000, 1_000),
+        QueueRule("general", "one", 10, 1_000, 500),
+        QueueRule("bills", "one", 12, 800, 0),
+        QueueRule("tech", "two", 10, 1_500, 1_000),
     ),
     (),
 )
@@ -140,6 +140,11 @@ class Centre:
         )
         self._ask(verbs[what % len(verbs)], times=1 + (who + what) % 2)
 
+    def all_ready(self, first: int, _: int) -> None:
+        """Everybody clicks, one after the other."""
+        for who in range(len(AGENTS)):
+            self.agent(first + who, 0)
+
     def _ask(self, verb: Callable[[], Any], times: int = 1) -> None:
         """By a router that serves; with times 2 its answer is lost and the console asks the other one as well."""
         for router in [r for r in self.routers if r.serves][:times]:
@@ -175,7 +180,7 @@ class Centre:
 
     def router_stalls(self, router: int, ms: int) -> None:
         """SIGSTOP."""
-        self.routers[router % 2].stalls(400 * (ms + 1))
+        self.routers[router % 2].stalls(700 * (ms + 1))
 
     def router_comes_back(self, router: int, _: int) -> None:
         """A dead one is started."""

@@ -15,7 +15,20 @@ from tests.contract.stores import World, memory_world, redis_world
 from tests.properties.centre import AGENTS, Centre
 
 DEEP = int(os.environ.get("TIERLINE_EXAMPLES", "0"))
-USUAL = ("arrives", "arrives", "seat", "seat", "seat", "agent", "agent", "agent", "leaves", "goes_back", "puts_down")
+USUAL = (
+    "arrives",
+    "arrives",
+    "seat",
+    "seat",
+    "seat",
+    "all_ready",
+    "all_ready",
+    "agent",
+    "agent",
+    "leaves",
+    "goes_back",
+    "puts_down",
+)
 FAULTS = (
     "repeats", "slow", "slow", "doubled", "stream_breaks", "router_goes_mute", "router_stalls", "router_comes_back",
     "router_comes_back", "node_dies", "redis_dies",
@@ -23,7 +36,7 @@ FAULTS = (
 STEPS = st.tuples(
     st.sampled_from((*USUAL, *USUAL, *FAULTS)), st.integers(0, 7), st.integers(0, 7), st.sampled_from((0, 5, 60, 900))
 )
-STORIES = st.lists(STEPS, min_size=8, max_size=80)
+STORIES = st.lists(STEPS, min_size=30, max_size=120)
 CHECKS = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
 
 
@@ -82,10 +95,10 @@ def proof(make: Callable[[], World], examples: int) -> None:
 
 def test_any_interleaving_in_memory() -> None:
     """No agent has two offers, no call is in two places or none, every fact has its state, nobody starves."""
-    proof(memory_world, 150)
+    proof(memory_world, 180)
 
 
 @pytest.mark.real
 def test_any_interleaving_in_redis(redis_port: int) -> None:
     """The same on Redis, whose last second is forgotten when it dies."""
-    proof(lambda: redis_world(redis_port), 30)
+    proof(lambda: redis_world(redis_port), 35)

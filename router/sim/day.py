@@ -26,6 +26,7 @@ from typing import Any
 
 from ops.facts import Fact
 from router.core.match import SEAT_REASONS
+from router.core.policy import VIP_POINTS
 from router.sim.roster import Hired
 from router.sim.traffic import Arrival
 
@@ -91,7 +92,8 @@ def day_of(facts: Iterable[Fact], site: str, skills: Skills | None = None) -> Da
         elif fact.call:
             calls[fact.call].append(fact)
     people: dict[str, int] = {}
-    seen = [one for facts_ in calls.values() if (one := _seen(facts_, site, people))]
+    usual = _usual(calls)
+    seen = [one for facts_ in calls.values() if (one := _seen(facts_, site, people, usual))]
     learned = skills if skills is not None else _answered_queues(calls)
     duties = [
         duty for agent, facts_ in agents.items() for duty in _duties(agent, facts_, site, learned.get(agent, {}), (first, last))
@@ -99,7 +101,18 @@ def day_of(facts: Iterable[Fact], site: str, skills: Skills | None = None) -> Da
     return Day(first, last, (site,), tuple(sorted(seen, key=lambda s: (s.at_ms, s.call))), tuple(duties))
 
 
-def _seen(facts: list[Fact], site: str, people: dict[str, int]) -> Seen | None:
+def _usual(calls: Mapping[str, list[Fact]]) -> dict[str, int]:
+    """Queue -> its own priority: the lowest that was seen. What a call has more is its VIP level, ten points each."""
+    found: dict[str, int] = {}
+    for facts in calls.values():
+        for fact in facts:
+            if fact.kind == "enqueued":
+                queue, priority = fact.body["queue"], fact.body.get("priority", 0)
+                found[queue] = min(found.get(queue, priority), priority)
+    return found
+
+
+def _seen(facts: list[Fact], site: str, people: dict[str, int], usual: Mapping[str, int]) -> Seen | None:
     """One call; None if it never asked for an agent, or is another centre's that was placed here."""
     by = {fact.kind: fact for fact in sorted(facts, key=lambda fact: fact.at_ms, reverse=True)}  # the first of each kind
     entered = by.get("enqueued") or by.get("turned_away")
@@ -111,8 +124,9 @@ def _seen(facts: list[Fact], site: str, people: dict[str, int]) -> Seen | None:
     outcome, wait = _outcome(by)
     talk = sum(fact.body.get("talk_ms", 0) for fact in facts if fact.kind == "agent_released")
     at = entered.body.get("entered_ms", entered.at_ms)
-    city = home.get("city", "")
-    return Seen(entered.call, at, entered.body["queue"], outcome, wait, talk, site, city, customer, entered.body.get("vip", 0))
+    queue = entered.body["queue"]
+    vip = (entered.body.get("priority", 0) - usual.get(queue, 0)) // VIP_POINTS if entered.kind == "enqueued" else 0
+    return Seen(entered.call, at, queue, outcome, wait, talk, site, home.get("city", ""), customer, vip)
 
 
 def _outcome(by: Mapping[str, Fact]) -> tuple[str, int]:

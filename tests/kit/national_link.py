@@ -1,7 +1,8 @@
 """The link between the national centre and the provinces, to be cut and mended by a test.
 
 As root: the nation lives in a network namespace of its own, and its veth goes down. Otherwise, or with TIERLINE_TEST_LINK=relay
-in the environment: a TCP relay stands before the nation's federation port and falls silent, as a cut line does; nobody gets a reset.
+in the environment: a TCP relay stands before the nation's federation port and falls silent, as a cut line does; nobody gets a
+reset.
 """
 
 from __future__ import annotations

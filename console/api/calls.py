@@ -18,7 +18,7 @@ from console.api.fields import Text, Whole
 from console.ledger.fold import Row
 from console.ledger.queries import Search
 
-OUTCOMES = ("answered", "abandoned", "self_served", "refused", "failed", "open")
+OUTCOMES = ("answered", "abandoned", "self_served", "refused", "failed", "elsewhere", "open")
 CSV_MOST = 200_000
 _PHONE = re.compile(r"\+?[0-9]+")
 _TIMES = ("first_ms", "started_ms", "entered_ms", "answered_ms", "ended_ms")

@@ -4,7 +4,7 @@ import { callPanel } from "./detail.js";
 import { ICONS, clockTime, duration, fill, h, svg } from "./dom.js";
 import { named, t, word } from "./i18n.js";
 
-const OUTCOMES = ["answered", "abandoned", "self_served", "refused", "failed", "open"];
+const OUTCOMES = ["answered", "abandoned", "self_served", "refused", "failed", "elsewhere", "open"];
 const PAGE = 50;
 
 export function callsView({ me, problem }, kept = {}) {

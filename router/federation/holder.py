@@ -31,6 +31,7 @@ RENEW_S, LEASE_MS = 1.0, 3_000
 HOLDING_S = 5.0
 LOST_S = 2.0  # a link that does not come back within this is lost
 DIALOGS_S, DIALOGS = 0.1, 100
+QUIET_MS = 60_000  # so long after the last guest the edge is still listened to
 
 
 class Holder:
@@ -47,6 +48,7 @@ class Holder:
         self._work: dict[str, asyncio.Task[None]] = {}
         self._closed: dict[str, asyncio.TimerHandle] = {}
         self._ours, self._theirs = Pace(), Pace()
+        self._lent_ms = clerk.clock.now_ms()  # when an agent of ours was last known, or could not be known, to be with a guest
 
     def send(self, effect: ToCentre, publish: Callable[[str, bytes], None]) -> None:
         """From a verb of this router."""
@@ -88,14 +90,19 @@ class Holder:
         links = self.traffic.links
         listened = self.role is not None and self.role.listened
         if links.nation not in links.open and not listened:
+            self._lent_ms = self.clerk.clock.now_ms()
             return
         report, now = await self.clerk.report(), self.clerk.clock.now_ms()
+        if any(load.lent for load in report.skills):
+            self._lent_ms = now
         if links.nation in links.open and self._ours.due(report, now):
             self._push(links.nation, pb.FromCentre(report=_at(report, now)))
         if self.role is not None and listened and self._theirs.due(report, now):
             self.role.report(_at(report, now))
 
     async def _dialogs(self) -> None:
+        if self.clerk.clock.now_ms() > self._lent_ms + QUIET_MS:
+            return
         more = DIALOGS
         while more == DIALOGS:
             more, effects = await self.clerk.store.dialogs(DIALOGS, self.clerk.clock.now_ms())

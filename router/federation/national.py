@@ -100,7 +100,8 @@ class National:
     """`provinces`: centre -> home area it serves."""
 
     def __init__(self, provinces: Mapping[str, str]) -> None:
-        self.chooser = Chooser()
+        self._chooser = Chooser()
+        self._news: dict[str, tuple[pb.Report, int]] = {}  # reports that nobody has needed yet
         self._provinces = provinces
         self._joined: set[str] = set()
         self._asks: dict[str, Ask] = {}
@@ -120,7 +121,7 @@ class National:
     def left(self, centre: str, now_ms: int) -> list[Out]:
         """Its stream is gone."""
         self._joined.discard(centre)
-        self.chooser.gone(centre)
+        self._choosing().gone(centre)
         out: list[Out] = []
         for placement, ask in tuple(self._asks.items()):
             if ask.state is AskState.ASKED and ask.home == centre:
@@ -134,6 +135,11 @@ class National:
         kind = frame.WhichOneof("body")
         handle = _HANDLE.get(kind or "")
         return handle(self, centre, getattr(frame, kind), now_ms) if handle and kind else []
+
+    @property
+    def idle(self) -> bool:
+        """Nothing waits for time to pass."""
+        return not self._waits and not self._kept
 
     def tick(self, now_ms: int) -> list[Out]:
         """Time went on."""
@@ -150,7 +156,7 @@ class National:
     # ---- frames
     def report(self, centre: str, report: pb.Report, now_ms: int) -> list[Out]:
         """How busy it is."""
-        self.chooser.report(frames.report(centre, report, self._provinces.get(centre, ""), now_ms))
+        self._news[centre] = report, now_ms
         return []
 
     def place(self, centre: str, place: pb.Place, now_ms: int) -> list[Out]:
@@ -199,6 +205,13 @@ class National:
         to = [said.centre] if said.centre else sorted(self._joined - {centre})
         return [out for one in to for out in self._pass(one, pb.ToCentre(holding=said))]
 
+    def _choosing(self) -> Chooser:
+        """The chooser with all reports that came before now. Most reports are overtaken by the next one before anybody looks."""
+        for centre, (report, at_ms) in self._news.items():
+            self._chooser.report(frames.report(centre, report, self._provinces.get(centre, ""), at_ms))
+        self._news.clear()
+        return self._chooser
+
     def _pass(self, to: str, frame: pb.ToCentre) -> list[Out]:
         return [(to, frame)] if to in self._joined else []
 
@@ -210,12 +223,12 @@ class National:
     def _do_choose(self, placement: str, ask: Ask, event: AskEvent, now_ms: int) -> list[Out]:
         out: list[Out] = []
         if ask.centre:
-            self.chooser.answered(ask.centre, placement, False)
+            self._choosing().answered(ask.centre, placement, False)
             ask.tried += (ask.centre,)
             out = _back(ask.centre, placement) if event is AskEvent.LATE else []
         if len(ask.tried) >= TRIES:
             return out + self._refuse(ask, placement, Refusal(reason_name(ask.reason)))
-        found = self.chooser.choose(frames.wish(ask.home, ask.place, ask.tried), now_ms)
+        found = self._choosing().choose(frames.wish(ask.home, ask.place, ask.tried), now_ms)
         if isinstance(found, Refusal):
             return out + self._refuse(ask, placement, found)
         ask.state, ask.centre = AskState.ASKED, found.centre
@@ -228,7 +241,7 @@ class National:
         return [(ask.home, ask.answer)]
 
     def _do_place(self, placement: str, ask: Ask, event: AskEvent, now_ms: int) -> list[Out]:
-        self.chooser.answered(ask.centre, placement, True)
+        self._choosing().answered(ask.centre, placement, True)
         ask.state = AskState.PLACED
         return self._do_say_again(placement, ask, event, now_ms)
 
@@ -236,7 +249,7 @@ class National:
         return [(ask.home, ask.answer)] if ask.answer is not None else []
 
     def _do_give_up(self, placement: str, ask: Ask, event: AskEvent, now_ms: int) -> list[Out]:
-        self.chooser.dropped(ask.centre, placement)
+        self._choosing().dropped(ask.centre, placement)
         ask.state = AskState.OVER
         return []
 

@@ -21,7 +21,7 @@ from router.federation.tls import common_name
 
 log = logging.getLogger(__name__)
 Context = grpc.aio.ServicerContext[Any, Any]
-TICK_S = 0.05
+TICK_S = 0.1
 
 
 class Stream:
@@ -133,7 +133,8 @@ class NationRole:
     async def run(self) -> None:
         """Time goes on, until cancelled."""
         while True:
-            self._send(self.national.tick(self.clock.now_ms()))
+            if not self.national.idle:
+                self._send(self.national.tick(self.clock.now_ms()))
             await asyncio.sleep(TICK_S)
 
     def _send(self, out: list[Out]) -> None:

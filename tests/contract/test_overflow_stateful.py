@@ -175,7 +175,7 @@ def _in_memory(world: World) -> dict[str, Any]:
 def test_stores_agree_on_calls_between_centres(redis_port: int) -> None:
     """Whatever centres, nodes and edges say in whatever order, both stores answer and book the same, and no reservation leaks."""
     Overflow.port = redis_port
-    deep = int(os.environ.get("TIERLINE_EXAMPLES", "40"))
+    deep = int(os.environ.get("TIERLINE_EXAMPLES", "25"))
     checks = [HealthCheck.too_slow, HealthCheck.filter_too_much]
     run = settings(max_examples=deep, stateful_step_count=40, deadline=None, suppress_health_check=checks)
     Overflow.TestCase.settings = run

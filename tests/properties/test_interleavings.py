@@ -95,10 +95,10 @@ def proof(make: Callable[[], World], examples: int) -> None:
 
 def test_any_interleaving_in_memory() -> None:
     """No agent has two offers, no call is in two places or none, every fact has its state, nobody starves."""
-    proof(memory_world, 180)
+    proof(memory_world, 120)
 
 
 @pytest.mark.real
 def test_any_interleaving_in_redis(redis_port: int) -> None:
     """The same on Redis, whose last second is forgotten when it dies."""
-    proof(lambda: redis_world(redis_port), 35)
+    proof(lambda: redis_world(redis_port), 25)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from media.call.ports import QueueRule
+from media.rpc.rules import rules_of
 from media.ua.settings import Settings
 from ops.centre import CentreConfig
 from ops.ids import NodeId
@@ -52,7 +53,7 @@ def media_config(centre: CentreConfig, index: int) -> MediaConfig:
             f"there is no media node {index}: [media] nodes = {centre.media.nodes} allows 0 to {centre.media.nodes - 1}"
         )
     node = NodeId(f"m{index + 1}")
-    queues = {queue.id: QueueRule(queue.position_every_s * 1000, queue.record) for queue in centre.queue}
+    queues = rules_of(centre.queue)
     edge = f"sip:{centre.edge.address}:{centre.ports.sip}"
     unsent = centre.state / f"unsent-{node}.facts"
     return MediaConfig(centre, index, node, centre.media_uris[node], edge, centre.spool / node, unsent, queues)

@@ -47,6 +47,7 @@ class Trunk:
 
     name: str
     addresses: tuple[str, ...]  # IP or CIDR the carrier sends from
+    outbound: str = ""  # host:port that takes calls of ours (callbacks); "": none goes out by it
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,8 @@ class Router:
     address: str = "127.0.0.1"
     node_lost_s: int = 10  # a media node silent this long has lost its calls
     priority_worth_s: int = 120  # a point of priority is worth so much waiting: so no call starves
+    callback_tries: int = 3  # so often a customer is called back who does not answer
+    callback_every_s: int = 300  # with so much time between
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +163,7 @@ class Queue:
     own_agent_s: int = 0  # so long a call waits for its given agent or the customer's last one alone; 0: does not
     max_waiting: int = 0  # more callers are turned away (REASON_QUEUE_FULL); 0: no limit
     max_wait_s: int = 0  # who waits longer is turned away (REASON_WAITED_TOO_LONG); 0: no limit
+    callback_from_s: int = 0  # who will probably wait longer may ask to be called back and keep the place; 0: nobody may
     calendar: str = ""  # id of a calendar: closed outside of it; "": always open
     closed: str = ""  # emergency closing: the reason shown; "": open
 

@@ -133,12 +133,14 @@ RULES: dict[type, dict[str, Rule]] = {
         "ban_s": _range(1, 86400),
         "max_message_bytes": _range(2048, 65000),
     },
-    c.Trunk: {"name": _name, "addresses": _filled(_each(_network))},
+    c.Trunk: {"name": _name, "addresses": _filled(_each(_network)), "outbound": _TARGET},
     c.Router: {
         "instances": _range(1, 16),
         "address": _address,
         "node_lost_s": _range(1, 600),
         "priority_worth_s": _range(0, 3600),
+        "callback_tries": _range(1, 100),
+        "callback_every_s": _range(1, 86_400),
     },
     c.Peer: {"name": _name, "tier": _TIER, "edge": _TARGET, "federation": _TARGET},
     c.Federation: {"nation": _TARGET, "address": _address, **_SHARES},
@@ -168,6 +170,7 @@ RULES: dict[type, dict[str, Rule]] = {
         "own_agent_s": _range(0, 3600),
         "max_waiting": _range(0, 100_000),
         "max_wait_s": _range(0, 86_400),
+        "callback_from_s": _range(0, 86_400),
     },
     c.Rung: {
         "after_s": _range(0, 86_400),

@@ -34,6 +34,9 @@ KINDS = frozenset(
         "placed",
         "place_failed",
         "rules_changed",
+        "callback_asked",
+        "callback_dialled",
+        "callback_failed",
     ]
 )
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # json.dumps would make a new one each time

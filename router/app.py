@@ -124,7 +124,7 @@ async def start(config: CentreConfig, store: Store, clock: Clock, name: str, add
     holder = f"{name}-{clock.now_ms():x}-{os.getpid()}"
     dispatch = Dispatch(holder, store.publish)
     keeper = Keeper(config)
-    desk = Desk(store, dispatch, clock, config.centre.tenant, name, asyncio.Event(), keeper.closed)
+    desk = Desk(store, dispatch, clock, config.centre.tenant, name, asyncio.Event(), config.centre.country, keeper.closed)
     await store.start(keeper.rules, dispatch.send, dispatch.drop_all, keeper.newer)
     await store.subscribe(holder, dispatch.receive)
     server = grpc.aio.server(options=OPTIONS)

@@ -37,6 +37,11 @@ def _offer(f: Offer) -> pb.RouterFrame:
     frame = pb.RouterFrame(offer=pb.Offer(call=f.call, offer=f.offer, agent=f.agent, seat=f.seat, expires_ms=f.expires_ms))
     if f.centre:
         frame.offer.centre, frame.offer.uri = f.centre, f.uri
+    if (back := f.callback) is not None:
+        known = pb.ToCallBack(number=back.number, version=back.version, queue=back.queue, priority=back.priority)
+        known.entered_ms, known.tries = back.entered_ms, back.tries
+        known.profile.ParseFromString(back.profile)
+        frame.offer.callback.CopyFrom(known)
     return frame
 
 

@@ -60,4 +60,5 @@ def _stage(rung: Rung, skill: str) -> Stage:
 
 def times_of(config: CentreConfig) -> Times:
     """Times that the store needs."""
-    return Times(lost_ms=config.router.node_lost_s * 1000)
+    mine = config.router
+    return Times(mine.node_lost_s * 1000, callback_tries=mine.callback_tries, callback_every_ms=mine.callback_every_s * 1000)

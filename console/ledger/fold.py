@@ -263,9 +263,11 @@ def _waiting_then(rows: dict[str, Row], fact: Fact) -> Row | None:
 def _agent_segments(by: ByKind) -> dict[str, Row]:
     """One row an offer: offered (placed, where agent or caller is another centre's), then failed, or bridged and released."""
     rows: dict[str, Row] = {}
-    for kind in ("offered", "placed", "bridged", "offer_failed"):
+    for kind in ("offered", "placed", "bridged", "offer_failed", "callback_failed"):
         for fact in by.get(kind, []):
             key = f"a:{fact.body.get('offer', '')}"
+            if kind == "callback_failed" and key not in rows:
+                continue  # nobody was offered: its number stands in the blacklist
             if (row := rows.get(key)) is None:
                 row = rows[key] = _segment(fact, "agent", key, fact.at_ms)
             row["agent"] = row["agent"] or fact.agent

@@ -33,6 +33,8 @@ class State(StrEnum):
     RINGING = "ringing"  # a seat rings, the caller still waits
     RACING = "racing"  # a seat of ours and one of another centre ring
     BRIDGING = "bridging"  # the agent picked up, the two do not hear each other yet
+    SEATING = "seating"  # a callback: the seat of the agent who takes it rings
+    DIALLING = "dialling"  # a callback: the agent has picked up, the customer's phone is called
     TALKING = "talking"
     CLOSING = "closing"  # the outcome stands, legs and audio are going
     ENDED = "ended"
@@ -70,6 +72,7 @@ class Wait:
     announce: bool = False  # say the position when it comes
     position: int = 0
     expected_ms: int = 0  # how long it will probably take, 0: not known
+    callback: bool = False  # the caller was told which key asks for a callback
 
 
 @dataclass(slots=True)
@@ -116,6 +119,8 @@ class Call:
     legs: dict[LegId, LegState] = field(default_factory=dict)
     timers: set[type[on.Timer]] = field(default_factory=set)
     facts: int = 0  # written so far
+    life: str = ""  # stands before the numbers of a callback's facts: another node wrote those of the call before
+    number: str = ""  # of the customer we call back; "": the caller has called us
     version: int = 0  # of what the router knows
     # menu
     answered: bool = False  # we sent 200
@@ -164,7 +169,7 @@ class Call:
         cannot be mistaken for that node's.
         """
         self.facts += 1
-        number = name or (f"{self.facts}" if self.answered else f"{self.house.node}:{self.facts}")
+        number = name or (f"{self.life}{self.facts}" if self.answered else f"{self.house.node}:{self.facts}")
         slim = {key: value for key, value in body.items() if value}
         source = f"media:{self.house.node}"
         self.out.append(do.Write(Fact(f"{self.id}:m:{number}", now, self.house.tenant, source, kind, slim, self.id, agent)))
@@ -218,7 +223,8 @@ class Call:
     def profile(self) -> Profile:
         """What the agent shall know."""
         who = self.person
-        return Profile(who.calling, who.called, who.trunk, who.home, self.language, self.menu_path, who.arrived_ms, who.vip)
+        head = (who.calling, who.called, who.trunk, who.home, self.language, self.menu_path)
+        return Profile(*head, who.arrived_ms, who.vip, bool(self.number))
 
     def held(self) -> Assert | None:
         """What the router has to know after it forgot everything; None if it need not know this call."""
@@ -257,4 +263,17 @@ def new_call(call: CallId, house: House, invited: on.Invited, now: int) -> Call:
     made = Call(call, house, person, *house.greet(invited.called))
     made.late_offer = not invited.sdp
     made.legs[CALLER] = LegState(CALLER, Phase.ASKED)
+    return made
+
+
+def call_back(call: CallId, house: House, back: on.CallBack) -> Call:
+    """A call whose customer we are to call, as it is when an agent is offered for it."""
+    who = back.profile
+    person = Person(who.calling, who.called, who.trunk, who.home, True, who.arrived_ms, who.vip)
+    made = Call(call, house, person, *house.greet(who.called), state=State.SEATING)
+    made.menu.language = who.language or made.menu.language
+    made.menu_path, made.answered, made.number = who.menu_path, True, back.number
+    made.version, made.life = back.version, f"k{back.version}:"
+    made.wait = Wait(Enqueue(call, back.version, back.queue, back.priority, back.entered_ms, made.profile()))
+    made.legs[CALLER] = LegState(CALLER, Phase.OPENING)
     return made

@@ -51,6 +51,17 @@ def finish(call: Call, now: int, outcome: Outcome, last_words: tuple[Path, ...] 
         call.talk.ended_ms = now
     _tell_router(call, now, outcome)
     _write_end(call, now, outcome)
+    return _let_all_go(call, outcome, last_words)
+
+
+def part(call: Call, outcome: Outcome, last_words: tuple[Path, ...] = ()) -> State:
+    """Let everybody go, the call goes on: it waits for a node (callback.py). Neither router nor ledger is told an end."""
+    call.outcome = outcome
+    call.disarm()
+    return _let_all_go(call, outcome, last_words)
+
+
+def _let_all_go(call: Call, outcome: Outcome, last_words: tuple[Path, ...]) -> State:
     for ring in tuple(call.rings):
         drop(call, ring, outcome.reason)
     if call.talk is not None and call.talk.recording:

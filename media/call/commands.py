@@ -6,6 +6,7 @@ from pathlib import Path
 
 from media.call.events import Timer
 from media.call.frames import Frame
+from media.call.leg import CALLER
 from media.record.api import Job
 from media.ua import api as ua
 from ops.facts import Fact
@@ -46,11 +47,12 @@ class TakeOffer:
 
 @dataclass(frozen=True, slots=True)
 class Connect:
-    """A seat's answer: let caller and seat hear each other -> Paired, AnswerRefused. `recorded`: Record follows at once."""
+    """A phone's answer: it (a seat) and `to` (the caller) hear each other -> Paired, AnswerRefused. `recorded`: Record follows."""
 
     leg: LegId
     sdp: bytes
     recorded: bool
+    to: LegId = CALLER
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +62,19 @@ class Park:
 
 @dataclass(frozen=True, slots=True)
 class Play:
-    """Play to the caller -> PlayStarted, PlayFailed with the same `op`."""
+    """Play to the caller, or the phone of `leg` -> PlayStarted, PlayFailed with the same `op`."""
 
     file: Path
     repeat: int
     op: int
+    leg: LegId = CALLER
 
 
 @dataclass(frozen=True, slots=True)
 class StopPlay:
-    """Silence for the caller."""
+    """Silence for the caller, or the phone of `leg`."""
+
+    leg: LegId = CALLER
 
 
 @dataclass(frozen=True, slots=True)

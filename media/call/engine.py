@@ -17,7 +17,7 @@ from tierline.common.v1.common_pb2 import Reason, Result
 from media.call import commands as do
 from media.call import events as on
 from media.call import outcome
-from media.call.call import Call, State, new_call
+from media.call.call import Call, State, call_back, new_call
 from media.call.frames import Assert, End
 from media.call.leg import CALLER
 from media.call.meters import Meters
@@ -61,6 +61,7 @@ class _Live:
     lane: Lane
     timers: dict[type, asyncio.TimerHandle] = field(default_factory=dict)
     offered_ms: int = 0
+    after: on.Offered | None = None  # a callback of the same call, for when the caller's own leg is gone
 
 
 class Engine:
@@ -109,6 +110,10 @@ class Engine:
     def on_router(self, call: str, event: on.FromRouter) -> None:
         """A frame of the router. Of a call that is over only an offer needs an answer: End, which frees the agent in any state."""
         live = self._calls.get(CallId(call))
+        if isinstance(event, on.Offered) and event.callback is not None and self._back(CallId(call), live, event):
+            return
+        if live is not None and live.after is not None and isinstance(event, on.Withdrawn) and live.after.offer == event.offer:
+            live.after = None
         if live is None:
             if isinstance(event, on.Offered):
                 self._parts.router.send(End(call, 1, UNKNOWN, self._parts.clock.now_ms()))
@@ -121,6 +126,17 @@ class Engine:
         """End every call now."""
         for live in list(self._calls.values()):
             self._feed(live, on.EndNow(reason))
+
+    def _back(self, call: CallId, live: _Live | None, event: on.Offered) -> bool:
+        """Make a call to a customer, now or when what we have of the call is over; False: we are making it."""
+        assert event.callback is not None
+        if live is None:
+            self._start(call_back(call, self._house, event.callback), event)
+        elif live.call.number and live.call.state is not State.CLOSING:
+            return False
+        else:
+            live.after = event
+        return True
 
     def _incoming(self, event: ua.IncomingCall, known: bool) -> None:
         why = "draining" if self.draining else "full" if len(self._calls) >= self._max else ""
@@ -135,14 +151,16 @@ class Engine:
             self._begin(event)
 
     def _begin(self, event: ua.IncomingCall) -> None:
-        call, parts = event.leg.call, self._parts
         invited = on.Invited(event.called, event.calling, event.sdp, event.headers)
-        made = new_call(call, self._house, invited, parts.clock.now_ms())
+        self._start(new_call(event.leg.call, self._house, invited, self._parts.clock.now_ms()), invited)
+
+    def _start(self, made: Call, first: on.Event) -> None:
+        call, parts = made.id, self._parts
         lane = Lane(parts.audio, call, lambda got: self._feed(live, got), lambda verb: parts.meters.rtp_errors.labels(verb).inc())
         live = self._calls[call] = _Live(made, lane)
         self._empty.clear()
         parts.ledger.own(call)
-        self._feed(live, invited)
+        self._feed(live, first)
 
     # ---- one event ----------------------------------------------------------------------------------------------
     def _feed(self, live: _Live, event: on.Event) -> None:
@@ -188,6 +206,8 @@ class Engine:
         for handle_ in live.timers.values():
             handle_.cancel()
         self._parts.ledger.disown(call.id)
+        if live.after is not None:
+            self._loop.call_soon(self.on_router, call.id, live.after)
         if not self._calls:
             self._empty.set()
 

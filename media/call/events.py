@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from tierline.common.v1.common_pb2 import Reason
 
+from media.call.frames import Profile
 from media.record.api import Filed, NotFiled
 from ops.ids import LegId
 from ops.values import dataclass
@@ -205,6 +206,19 @@ class Queued:
 
 
 @dataclass(frozen=True, slots=True)
+class CallBack:
+    """A customer to be called back, whose call this node does not have."""
+
+    number: str
+    version: int  # the router's of the call
+    queue: str
+    priority: int
+    entered_ms: int
+    profile: Profile
+    tries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Offered:
     """This agent is reserved for the call until `expires_ms` (UTC by our clock)."""
 
@@ -214,6 +228,7 @@ class Offered:
     expires_ms: int
     centre: str = ""  # whose seat; "": ours
     uri: str = ""  # what to dial for another centre's
+    callback: CallBack | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ class Profile:
     menu_path: tuple[str, ...]
     arrived_ms: int
     vip: int = 0  # level of a VIP caller
+    callback: bool = False  # we call the customer
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +73,33 @@ class Assert:
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """How an offer went: answered_ms, or why not."""
+    """How an offer went: answered_ms, or why not; of a callback first that the agent picked up (dialling_ms, trunk)."""
 
     call: str
     version: int
     offer: str
     answered_ms: int = 0
     failed: Reason.ValueType = Reason.REASON_UNSPECIFIED
+    dialling_ms: int = 0
+    trunk: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """The caller hangs up and is to be called back: the call keeps its place."""
+
+    enqueue: Enqueue
+    number: str
+
+    @property
+    def version(self) -> int:
+        """Of the wish."""
+        return self.enqueue.version
+
+    @property
+    def call(self) -> str:
+        """The call it is about."""
+        return self.enqueue.call
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,4 +121,4 @@ class End:
     ended_ms: int
 
 
-Frame = Enqueue | Assert | Settle | Cancel | End
+Frame = Enqueue | Assert | Settle | Callback | Cancel | End

@@ -18,6 +18,10 @@ class Menu(Protocol):
     language: str  # what the prompts of the last commands are to be spoken in
 
     @property
+    def callback_key(self) -> str:
+        """The key of a waiting caller who wants to be called back; "" there is none."""
+
+    @property
     def menu(self) -> str:
         """Where the caller is: where to start again after the queue."""
 
@@ -45,6 +49,15 @@ class Sounds(Protocol):
 
     def unavailable(self, language: str) -> tuple[Path, ...]:
         """The queue that the caller chose cannot take the call."""
+
+    def callback_offer(self, language: str) -> tuple[Path, ...]:
+        """`Press .. and we call you back`; () where the flow does not have it."""
+
+    def callback_noted(self, language: str) -> tuple[Path, ...]:
+        """`We will call you back, goodbye`."""
+
+    def ring_back(self) -> tuple[Path, ...]:
+        """What an agent hears while the customer's phone rings."""
 
     def closing(self, language: str) -> tuple[Path, ...]:
         """What a caller hears when the agent has hung up."""
@@ -76,6 +89,7 @@ class QueueRule:
 
     position_every_ms: int = 20_000  # 0: never
     record: bool = True
+    callback_from_ms: int = 0  # who will probably wait longer may ask to be called back; 0: nobody may
 
 
 @dataclass(frozen=True, slots=True)

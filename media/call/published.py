@@ -8,13 +8,14 @@ from pathlib import Path
 
 from media.call.ports import Menu, Sounds
 from media.ivr.flow import FlowError
-from media.ivr.prompts import INDEX, MUSIC, NotPublished, Prompts, expected, position, read
+from media.ivr.prompts import INDEX, MUSIC, RING_BACK, NotPublished, Prompts, expected, position, read
 from media.ivr.runner import Runner
 from ops.clock import Clock
 
 log = logging.getLogger(__name__)
 TRANSFER, BUSY = "transfer", "busy"
 FAREWELL = "farewell"  # optional: a flow that has it speaks it when the agent has hung up
+CALLBACK_OFFER, CALLBACK_NOTED = "callback_offer", "callback_noted"  # optional: with them and a key the flow has callbacks
 LOOK_MS = 2_000  # for a new publishing
 
 
@@ -47,6 +48,18 @@ class PublishedSounds:
     def unavailable(self, language: str) -> tuple[Path, ...]:
         """The queue cannot take the call."""
         return self.prompt(BUSY, language)
+
+    def callback_offer(self, language: str) -> tuple[Path, ...]:
+        """`Press .. and we call you back`."""
+        return self.prompt(CALLBACK_OFFER, language)
+
+    def callback_noted(self, language: str) -> tuple[Path, ...]:
+        """`We will call you back, goodbye`."""
+        return self.prompt(CALLBACK_NOTED, language)
+
+    def ring_back(self) -> tuple[Path, ...]:
+        """What an agent hears while the customer's phone rings."""
+        return self.prompt(RING_BACK, "")
 
     def closing(self, language: str) -> tuple[Path, ...]:
         """What a caller hears when the agent has hung up."""

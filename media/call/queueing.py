@@ -12,7 +12,7 @@ from pathlib import Path
 from tierline.common.v1.common_pb2 import Reason, Result
 
 from media.call import events as on
-from media.call import outcome, player
+from media.call import outcome, player, wish
 from media.call.call import Call, Playing, State, Wait
 from media.call.closing import drop, finish, settle, tell_beaten
 from media.call.frames import Cancel, Enqueue
@@ -99,7 +99,7 @@ def _position(call: Call) -> tuple[Path, ...]:
     wait.announce = False
     minutes = -(-wait.expected_ms // 60_000)
     expected = call.sounds.expected(minutes, call.language) if minutes else ()
-    return (*call.sounds.position(wait.position, call.language), *expected)
+    return (*call.sounds.position(wait.position, call.language), *expected, *wish.offer(call, rule(call).callback_from_ms))
 
 
 # ---- rows of the table (RINGING and BRIDGING share some) --------------------------------------------------------

@@ -14,7 +14,7 @@ from tierline.common.v1.common_pb2 import Reason
 
 from media.call import commands as do
 from media.call import events as on
-from media.call import menu, outcome, player, queueing, talking
+from media.call import menu, outcome, player, queueing, talking, wish
 from media.call.call import Call, Ring, State
 from media.call.closing import drop, finish, settle, tell_beaten
 from media.call.frames import Settle
@@ -191,7 +191,9 @@ def on_digit(call: Call, event: on.CallerDigit, now: int) -> State:
 
 
 def on_back(call: Call, event: on.CallerDigit, now: int) -> State:
-    """`9`: out of the line, back to the menu."""
+    """`9`: out of the line, back to the menu. The key of the callback, once it was told: out of the line with a place in it."""
+    if wish.wished(call, event.digit):
+        return wish.ask(call)
     if event.digit != BACK:
         return call.state
     queueing.leave(call)

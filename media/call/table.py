@@ -3,6 +3,7 @@
     opening -> menu -> queueing -> ringing -> bridging -> talking -> closing -> ended
                  ^--- 9 ---'  ^------'  ^--------'  (the seat did not take it)
                                      racing  (a seat of ours and one of another centre ring: the first answer wins)
+    seating -> dialling -> talking  (a callback: the agent's seat first, then the customer's phone)
     every state but the last two may go to closing: the caller hangs up, we give up, the router or the house ends it
 
 `handle` is the one way in. An event that has no row is told as `Strange` and ends the call safely: no call is stuck because of
@@ -17,7 +18,7 @@ from typing import Any, get_args
 
 from tierline.common.v1.common_pb2 import Reason
 
-from media.call import closing, menu, opening, queueing, renegotiate, ringing, talking
+from media.call import callback, closing, menu, opening, queueing, renegotiate, ringing, talking
 from media.call import commands as do
 from media.call import events as on
 from media.call.call import Call, State
@@ -43,6 +44,7 @@ def _stay(call: Call, event: on.Event, now: int) -> State:
 
 O, M, Q, R, RR = State.OPENING, State.MENU, State.QUEUEING, State.RINGING, State.RACING  # noqa: E741
 B, T, C, E = State.BRIDGING, State.TALKING, State.CLOSING, State.ENDED
+S, D = State.SEATING, State.DIALLING
 
 
 def _row(act: Act, *to: State) -> Row:
@@ -98,6 +100,20 @@ def _ringing(state: State, fewer: State) -> dict[type, Row]:
     }
 
 
+def _calling_back(state: State) -> dict[type, Row]:
+    """While the customer does not talk yet."""
+    return {
+        **_live(state),
+        on.Released: _row(callback.on_released, C),
+        on.EndNow: _row(callback.on_end_now, C),
+        on.SeatOpened: _row(callback.on_opened, state),
+        on.SeatOpenFailed: _row(callback.on_audio_failed, C),
+        on.SeatProgress: _row(callback.on_progress, state),
+        on.Offered: _row(callback.on_offered, state),
+        **_ignore(state, on.CallerConfirmed, on.CallerDigit, on.Queued, on.TurnedAway, on.PlayStarted, on.PlayFailed),
+    }
+
+
 TABLE: dict[State, dict[type, Row]] = {
     O: {
         **_live(O),
@@ -146,6 +162,27 @@ TABLE: dict[State, dict[type, Row]] = {
         **_ignore(B, on.Offered, on.Withdrawn, on.TurnedAway),  # the agent has picked up: Settle will tell, and wins
         **_ignore(B, on.CallerConfirmed, on.CallerDigit, on.SeatProgress, on.SeatAnswered, on.Queued, on.Refused),
         **_ignore(B, on.PlayStarted, on.PlayFailed, on.AnswerTaken),
+    },
+    S: {
+        **_calling_back(S),
+        on.SeatAnswered: _row(callback.on_agent, D),
+        on.SeatFailed: _row(callback.on_seat_failed, C),
+        on.SeatGone: _row(callback.on_seat_gone, C),
+        on.RingOver: _row(callback.on_ring_over, C),
+        on.Withdrawn: _row(callback.on_withdrawn, S, C),
+        **_ignore(S, on.Refused, on.CallerGone),
+    },
+    D: {
+        **_calling_back(D),
+        on.AnswerTaken: _row(callback.on_taken, D),
+        on.AnswerRefused: _row(callback.on_audio_failed, C),
+        on.SeatAnswered: _row(callback.on_customer, D),
+        on.SeatFailed: _row(callback.on_phone_failed, C),
+        on.SeatGone: _row(callback.on_seat_gone, C),
+        on.CallerGone: _row(callback.on_gone, C),
+        on.Paired: _row(callback.on_paired, T),
+        on.Refused: _row(callback.on_refused, D, C),
+        **_ignore(D, on.Withdrawn),  # the agent has picked up: Settle has told, or is refused
     },
     T: {
         **_live(T),

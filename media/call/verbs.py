@@ -42,7 +42,7 @@ async def _take_offer(audio: Audio, call: CallId, verb: do.TakeOffer) -> on.Even
 
 
 async def _connect(audio: Audio, call: CallId, verb: do.Connect) -> on.Event:
-    await audio.connect(Leg(call, CALLER), Leg(call, verb.leg), verb.sdp, verb.recorded)
+    await audio.connect(Leg(call, verb.to), Leg(call, verb.leg), verb.sdp, verb.recorded)
     return on.Paired(verb.leg)
 
 
@@ -51,11 +51,11 @@ async def _park(audio: Audio, call: CallId, verb: do.Park) -> None:
 
 
 async def _play(audio: Audio, call: CallId, verb: do.Play) -> on.Event:
-    return on.PlayStarted(verb.op, await audio.play(Leg(call, CALLER), verb.file, verb.repeat))
+    return on.PlayStarted(verb.op, await audio.play(Leg(call, verb.leg), verb.file, verb.repeat))
 
 
 async def _stop(audio: Audio, call: CallId, verb: do.StopPlay) -> None:
-    await audio.stop(Leg(call, CALLER))
+    await audio.stop(Leg(call, verb.leg))
 
 
 async def _record(audio: Audio, call: CallId, verb: do.Record) -> None:

@@ -16,6 +16,7 @@ KEYS = AGENT + BACK + REPEAT + ITEM_KEYS
 WRONG, NOTHING, GOODBYE = "wrong_key", "no_input", "goodbye"
 # Announcements that the menu and the call logic speak by themselves.
 NEEDED = (WRONG, NOTHING, GOODBYE, "transfer", "busy", "closed", "position", "position_first", "position_many")
+CALLBACK = ("callback_offer", "callback_noted")  # where the flow has a key for callbacks
 
 
 class FlowError(ValueError):
@@ -105,4 +106,5 @@ class Flow:
     menus: Mapping[str, Menu]
     prompts: Mapping[str, Mapping[str, Spoken]]  # name -> language
     turned_away: Mapping[str, Say] = field(default_factory=turned_away)  # by api.WHY
+    callback_key: str = ""  # pressed by who waits and wants to be called back; "": the flow has no callbacks
     max_steps: int = 100  # key presses and time-outs of one walk: nobody stays in the menu for ever

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from difflib import get_close_matches
 
-from media.ivr.flow import ITEM_KEYS, NEEDED, Action, Flow, Menu, Say, ToMenu, ToQueue
+from media.ivr.flow import CALLBACK, ITEM_KEYS, NEEDED, Action, Flow, Menu, Say, ToMenu, ToQueue
 
 Check = Callable[[Flow], Iterator[str]]
 
@@ -30,6 +30,8 @@ def _top(flow: Flow) -> Iterator[str]:
         yield 'languages: missing; write ["zh", "en"]'
     if flow.start not in flow.menus:
         yield f'start: no menu "{flow.start}"; {_instead(flow.start, flow.menus)}'
+    if flow.callback_key and flow.callback_key not in ITEM_KEYS:
+        yield f'callback.key: "{flow.callback_key}" cannot be chosen; write one of {ITEM_KEYS} (0, 9 and * have a meaning)'
     if not 10 <= flow.max_steps <= 1000:
         yield f"max_steps: {flow.max_steps} is out of range; write a number from 10 to 1000"
 
@@ -87,6 +89,8 @@ def _spoken(flow: Flow) -> Iterator[tuple[str, str]]:
     for where, action in _actions(flow):
         if isinstance(action, Say):
             yield from ((where, prompt) for prompt in action.prompts)
+    if flow.callback_key:
+        yield from (("callback", name) for name in CALLBACK)
     for name, menu in flow.menus.items():
         yield from ((f"menu.{name}", prompt) for prompt in (*menu.prompts, *menu.again))
     for why, say in flow.turned_away.items():

@@ -12,7 +12,7 @@ from media.ivr.api import WHY
 from media.ivr.flow import Action, Flow, FlowError, Item, Leave, Menu, Say, Spoken, ToMenu, ToQueue, turned_away
 from media.ivr.flow_checks import problems
 
-TOP = ("version", "start", "languages", "agent", "max_steps", "prompts", "menu", "turned_away")
+TOP = ("version", "start", "languages", "agent", "max_steps", "prompts", "menu", "turned_away", "callback")
 MENU = ("prompts", "again", "agent", "wait_s", "tries", "then", "items")
 TARGETS = ("menu", "queue", "say", "goodbye")
 ITEM = ("key", "id", "language", "priority", "then", *TARGETS)
@@ -61,6 +61,7 @@ class Reader:
             menus={name: self._menu(name, menus, agent) for name in menus},
             prompts={name: self._prompt(name, prompts, languages) for name in prompts},
             turned_away=self._turned_away(self._table(data, "turned_away", "top level")),
+            callback_key=self._callback(self._table(data, "callback", "top level")),
             max_steps=self._number(data, "max_steps", "top level", 100),
         )
 
@@ -118,6 +119,10 @@ class Reader:
             self._known(said, ("say", "then"), where)
             found[why] = Say(self._names(said, "say", where, found[why].prompts), self._end(said, where))
         return found
+
+    def _callback(self, data: dict[str, Any]) -> str:
+        self._known(data, ("key",), "callback")
+        return self._text(data, "key", "callback", "")
 
     def _then(self, text: str, where: str) -> Action:
         """What follows the last try: "agent" (ToQueue without a queue: the menu's), "goodbye", "menu:NAME"."""

@@ -70,6 +70,11 @@ class Runner:
         """The menu the caller is at: where to Start again after the queue. "" before the first Start."""
         return self._path[-1] if self._path else ""
 
+    @property
+    def callback_key(self) -> str:
+        """The key of a waiting caller who wants to be called back; "" the flow has none."""
+        return self.flow.callback_key
+
     def handle(self, event: Event, now_ms: int) -> list[Command]:
         """What is to be done now, in order. Raises OutOfTurn."""
         step = TABLE.get((self.state, type(event)))

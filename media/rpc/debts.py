@@ -1,16 +1,16 @@
 """What the router has not acknowledged yet, and what follows from it for a new stream. No I/O.
 
 A new stream is not fed what the old one carried. What calls are now is asserted; of the old frames only those are repeated whose
-effect no assertion can bring: how an offer failed, that a caller left the line, that a call ended. An Enqueue without an
-acknowledgement is never repeated: either the call still waits, then its Assert says more, or it does not, then nobody shall
-be offered to it.
+effect no assertion can bring: how an offer failed, that a caller left the line or wants a callback, that a call ended. An Enqueue
+without an acknowledgement is never repeated: either the call still waits, then its Assert says more, or it does not, then nobody
+shall be offered to it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from media.call.frames import Assert, Cancel, End, Frame, Held, Settle
+from media.call.frames import Assert, Callback, Cancel, End, Frame, Held, Settle
 
 
 class Debts:
@@ -27,7 +27,7 @@ class Debts:
     def owe(self, frame: Frame) -> int:
         """A new frame; its order."""
         self._count += 1
-        if isinstance(frame, Settle | Cancel | End):
+        if isinstance(frame, Settle | Callback | Cancel | End):
             self._owed[self._count] = frame
         return self._count
 

@@ -19,9 +19,14 @@ log = logging.getLogger(__name__)
 LOOK_S = 1.0
 
 
+def rule_of(queue: Queue) -> QueueRule:
+    """As calls use it."""
+    return QueueRule(queue.position_every_s * 1000, queue.record, queue.callback_from_s * 1000)
+
+
 def rules_of(queues: tuple[Queue, ...]) -> dict[str, QueueRule]:
     """As calls use them."""
-    return {queue.id: QueueRule(queue.position_every_s * 1000, queue.record) for queue in queues}
+    return {queue.id: rule_of(queue) for queue in queues}
 
 
 class Rules:

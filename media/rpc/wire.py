@@ -9,7 +9,7 @@ from tierline.common.v1 import common_pb2 as common
 from tierline.routing.v1 import routing_pb2 as pb
 
 from media.call import events as on
-from media.call.frames import Assert, Cancel, End, Enqueue, Frame, Held, Profile, Settle
+from media.call.frames import Assert, Callback, Cancel, End, Enqueue, Frame, Held, Home, Profile, Settle
 
 
 def _profile(profile: Profile) -> pb.CallProfile:
@@ -23,6 +23,7 @@ def _profile(profile: Profile) -> pb.CallProfile:
         menu_path=profile.menu_path,
         arrived_ms=profile.arrived_ms,
         vip=profile.vip,
+        callback=profile.callback,
     )
 
 
@@ -59,9 +60,15 @@ def _settle(frame: Settle) -> dict[str, Any]:
     told = pb.Settle(call=frame.call, version=frame.version, offer=frame.offer)
     if frame.failed:
         told.failed = frame.failed
+    elif frame.dialling_ms:
+        told.dialling_ms, told.trunk = frame.dialling_ms, frame.trunk
     else:
         told.answered_ms = frame.answered_ms
     return {"settle": told}
+
+
+def _callback(frame: Callback) -> dict[str, Any]:
+    return {"callback": pb.Callback(enqueue=_enqueue(frame.enqueue), number=frame.number)}
 
 
 def _cancel(frame: Cancel) -> dict[str, Any]:
@@ -78,6 +85,7 @@ _OUT: dict[type, Callable[[Any], dict[str, Any]]] = {
     Enqueue: lambda frame: {"enqueue": _enqueue(frame)},
     Assert: _assert,
     Settle: _settle,
+    Callback: _callback,
     Cancel: _cancel,
     End: _end,
 }
@@ -86,6 +94,13 @@ _OUT: dict[type, Callable[[Any], dict[str, Any]]] = {
 def to_router(seq: int, frame: Frame) -> pb.MediaFrame:
     """A frame with its number."""
     return pb.MediaFrame(seq=seq, **_OUT[type(frame)](frame))
+
+
+def _back(told: pb.ToCallBack) -> on.CallBack:
+    who = told.profile
+    home = Home(who.home.country, who.home.province, who.home.city, who.home.carrier)
+    profile = Profile(who.calling, who.called, who.trunk, home, who.language, tuple(who.menu_path), who.arrived_ms, who.vip, True)
+    return on.CallBack(told.number, told.version, told.queue, told.priority, told.entered_ms, profile, told.tries)
 
 
 def from_router(frame: pb.RouterFrame, ahead_ms: int, sent: Callable[[int], Frame | None]) -> tuple[str, on.FromRouter] | None:
@@ -98,7 +113,8 @@ def from_router(frame: pb.RouterFrame, ahead_ms: int, sent: Callable[[int], Fram
         return frame.queued.call, on.Queued(frame.queued.position, frame.queued.expected_ms)
     if what == "offer":
         offer = frame.offer
-        return offer.call, on.Offered(offer.offer, offer.agent, offer.seat, offer.expires_ms - ahead_ms, offer.centre, offer.uri)
+        head = (offer.offer, offer.agent, offer.seat, offer.expires_ms - ahead_ms, offer.centre, offer.uri)
+        return offer.call, on.Offered(*head, _back(offer.callback) if offer.HasField("callback") else None)
     if what == "withdraw":
         return frame.withdraw.call, on.Withdrawn(frame.withdraw.offer, frame.withdraw.reason)
     if what == "refused":

@@ -9,7 +9,8 @@ messages find them and do no harm.
 The node counts a version per call. A message with a version that is not above the known one is a repeat and changes nothing;
 `end` is the exception, it is true whenever it comes. `wait`, `ring` and `talk` are re-assertions after a reconnect: the node's
 truth, which wins over any state but *ended*. A talk cannot become a
-ring again. `enqueue` is for the line the call is in (or for a call in none), `move` for another line.
+ring again. Who is to be *called back* waits in the same line without a media node; `back` brings such a call back to waiting when
+its seat or its customer was not reached. `enqueue` is for the line the call is in (or for a call in none), `move` for another line.
 
 Lua gets this table rendered as its own (store/scripts.py), so there is one source.
 """
@@ -51,14 +52,25 @@ class CallEvent(StrEnum):
     WAIT = "wait"
     RING = "ring"
     TALK = "talk"
+    CALL_BACK = "call_back"  # the caller hangs up and keeps the place
+    BACK = "back"  # a callback came to nothing
 
 
 _S, _E = CallState, CallEvent
 _COMING = {_E.ENQUEUE: _S.WAITING, _E.MOVE: _S.WAITING, _E.WAIT: _S.WAITING, _E.RING: _S.OFFERED, _E.TALK: _S.TALKING}
 CALL: MappingProxyType[CallState, dict[CallEvent, CallState]] = MappingProxyType(
     {
-        _S.UNKNOWN: {**_COMING, _E.CANCEL: _S.LEFT, _E.END: _S.ENDED},
-        _S.WAITING: {**_COMING, _E.OFFER: _S.OFFERED, _E.CANCEL: _S.LEFT, _E.AWAY: _S.LEFT, _E.END: _S.ENDED, _E.LOSE: _S.LOST},
+        _S.UNKNOWN: {**_COMING, _E.CANCEL: _S.LEFT, _E.END: _S.ENDED, _E.CALL_BACK: _S.WAITING},
+        _S.WAITING: {
+            **_COMING,
+            _E.OFFER: _S.OFFERED,
+            _E.CANCEL: _S.LEFT,
+            _E.AWAY: _S.LEFT,
+            _E.END: _S.ENDED,
+            _E.LOSE: _S.LOST,
+            _E.CALL_BACK: _S.WAITING,
+            _E.BACK: _S.WAITING,
+        },
         _S.OFFERED: {
             **_COMING,
             _E.ENQUEUE: _S.OFFERED,
@@ -66,6 +78,8 @@ CALL: MappingProxyType[CallState, dict[CallEvent, CallState]] = MappingProxyType
             _E.ANSWERED: _S.TALKING,
             _E.FAILED: _S.WAITING,
             _E.WITHDRAWN: _S.WAITING,
+            _E.CALL_BACK: _S.WAITING,
+            _E.BACK: _S.WAITING,
             _E.CALLER_LEFT: _S.LEFT,
             _E.CANCEL: _S.LEFT,
             _E.END: _S.ENDED,
@@ -76,11 +90,12 @@ CALL: MappingProxyType[CallState, dict[CallEvent, CallState]] = MappingProxyType
             _E.MOVE: _S.WAITING,
             _E.WAIT: _S.WAITING,
             _E.TALK: _S.TALKING,
+            _E.BACK: _S.WAITING,
             _E.END: _S.ENDED,
             _E.LOSE: _S.LOST,
         },
-        _S.LEFT: {**_COMING, _E.CANCEL: _S.LEFT, _E.END: _S.ENDED},
-        _S.LOST: {**_COMING, _E.CANCEL: _S.LEFT, _E.END: _S.ENDED},
+        _S.LEFT: {**_COMING, _E.CANCEL: _S.LEFT, _E.END: _S.ENDED, _E.CALL_BACK: _S.WAITING},
+        _S.LOST: {**_COMING, _E.CANCEL: _S.LEFT, _E.END: _S.ENDED, _E.CALL_BACK: _S.WAITING},
         _S.ENDED: {_E.CANCEL: _S.ENDED, _E.END: _S.ENDED},
     }
 )

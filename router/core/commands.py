@@ -142,4 +142,6 @@ class Times:
     place_ms: int = 3_000  # a call that asked for another centre's agent and got no answer asks again
     up_ms: int = 5_000  # a seat of ours has answered another centre's caller: the home must confirm within this
     unheld_ms: int = 8_000  # what a home does not name for so long it has forgotten
+    callback_tries: int = 3  # so often a customer is called back
+    callback_every_ms: int = 300_000  # with so much time between
     last_ms: int = 30 * 86_400_000  # a customer's last agent is remembered so long

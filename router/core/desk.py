@@ -74,6 +74,10 @@ class Call:
     city: str = ""
     customer: str = ""
     vip: int = 0
+    callback: str = ""  # number to be called; "": the caller is (or was) on the line
+    listed: str = ""  # keys under which that number may stand in the blacklist, with blanks between
+    tries: int = 0  # callback: so often an agent has taken it
+    dialling: int = 0  # callback, talking: the agent has picked up, the customer not yet
     away: str = ""  # why its queue turned it away
     remote: Remote | None = None  # its placement elsewhere
     guest: Guest | None = None  # it is another centre's, an agent of ours is reserved for it

@@ -180,7 +180,7 @@ def bridge(d: Desk, c: Call, a: Agent, offer: str, answered_ms: int, event: Agen
     d.due.remove(f"o:{c.id}")
     c.state, c.offer, c.agent, c.answered, c.expires = CallState.TALKING, offer, a.id, answered_ms, 0
     a.call, a.offer = c.id, offer
-    _learn(d, c, a, answered_ms)
+    learn(d, c, a, answered_ms)
     d.talking[c.queue] = d.talking.get(c.queue, 0) + 1
     body = {"queue": c.queue, "offer": offer, "waited_ms": max(0, answered_ms - c.entered), "bridged_ms": answered_ms}
     d.fact("bridged", f"{fact_base(c)}:{answered_ms}:b", answered_ms, body, c.id, a.id)
@@ -188,7 +188,7 @@ def bridge(d: Desk, c: Call, a: Agent, offer: str, answered_ms: int, event: Agen
     agent_event(d, a, event)
 
 
-def _learn(d: Desk, c: Call, a: Agent, answered_ms: int) -> None:
+def learn(d: Desk, c: Call, a: Agent, answered_ms: int) -> None:
     """What policies and the expected wait are made of."""
     expect.waited(flow(d, c.queue), answered_ms - c.entered, False)
     a.took += 1

@@ -20,6 +20,19 @@ class Queued:
 
 
 @dataclass(frozen=True, slots=True)
+class CallBack:
+    """A customer to be called back: what a node that has no such call must know of it."""
+
+    number: str
+    version: int
+    queue: str
+    priority: int
+    entered_ms: int
+    tries: int
+    profile: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
 class Offer:
     """Ring this agent's seat for this call."""
 
@@ -30,6 +43,7 @@ class Offer:
     expires_ms: int
     centre: str = ""  # whose agent; "": ours
     uri: str = ""  # what to dial for another centre's
+    callback: CallBack | None = None  # the node has no such call: it makes one
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from router.core import call as calls
-from router.core import expect
+from router.core import callback, expect
 from router.core.agent import AgentEvent, AgentState
 from router.core.call import LIVE, CallEvent, CallState
 from router.core.desk import Call, Desk
 from router.core.events import TurnedAway, Withdraw
 from router.core.lines import flow, step_out
 from router.core.match import not_ready_reason
-from router.core.moves import agent_event
+from router.core.moves import agent_event, place
 from router.core.placement import gone, guest_out
 
 STAYED = ("", "REASON_UNSPECIFIED", "REASON_NODE_LOST")  # left a line without having lost patience
@@ -23,6 +23,8 @@ def close_offer(d: Desk, c: Call, event: AgentEvent | None, why: str, tell: bool
     d.call_fact(c, "offer_failed", {"queue": c.queue, "offer": c.offer, "reason": why}, c.agent)
     if tell:
         d.emit(c.node, Withdraw(c.id, c.offer, why))
+    if c.callback:
+        callback.put_down(d, c)
     c.last_offer, c.last_agent, c.offer, c.agent, c.expires = c.offer, c.agent, "", "", 0
     if event and a and a.call == c.id and a.state is AgentState.OFFERED:
         agent_event(d, a, event, not_ready_reason(why) if event is AgentEvent.FAILED else "")
@@ -90,8 +92,28 @@ def tell_away(d: Desk, c: Call) -> None:
     d.emit(c.node, TurnedAway(c.id, c.queue, c.away))
 
 
+def put_back(d: Desk, c: Call, why: str, side: str) -> str:
+    """A callback that is offered, or whose customer is being called: the agent is free of it, it waits in no line. Its offer."""
+    offer, dialling = c.offer, c.state is CallState.TALKING
+    if dialling:
+        release_agent(d, c, d.now, side)
+        c.offer, c.agent, c.answered, c.dialling = "", "", 0, 0
+        callback.put_down(d, c)
+    else:
+        close_offer(d, c, AgentEvent.WITHDRAWN, why, tell=False)
+    c.state = calls.step(c.state, CallEvent.BACK)
+    return offer
+
+
 def lose(d: Desk, c: Call) -> None:
-    """The call's node vanished: its end is ours to tell."""
+    """The call's node vanished: its end is ours to tell. Who is to be called back waits on."""
+    if callback.pending(c):
+        dialled = c.state is CallState.TALKING
+        offer = put_back(d, c, "REASON_NODE_LOST", "SIDE_SYSTEM")
+        if dialled and callback.failed(d, c, offer, "REASON_NODE_LOST", 0):
+            return
+        place(d, c)
+        return
     answered = c.state is CallState.TALKING
     talk = max(0, d.now - c.answered) if answered else 0
     to = calls.step(c.state, CallEvent.LOSE)

@@ -64,14 +64,15 @@ def step_in(d: Desk, c: Call, q: QueuePlan, line: str) -> None:
     wake = next_wake(c, q) if q.timed else 0
     if wake:
         d.due.add(f"w:{c.id}", wake)
-    if q.nation:
+    if q.nation and not c.callback:
         seek_place(d, c, q)
 
 
 def step_out(d: Desk, c: Call) -> None:
     """Out of its lines; it stops waiting, or is to be placed anew."""
     d.waiting(c.queue).remove(c.id)
-    d.lines[c.line].remove(c.id)
+    if c.line:  # a callback that failed stands in none for a while
+        d.lines[c.line].remove(c.id)
     if c.line.startswith("own:") and not d.lines[c.line]:
         del d.lines[c.line]
     c.line, q = "", d.plan.queues[c.queue]
@@ -86,7 +87,7 @@ def next_wake(c: Call, q: QueuePlan) -> int:
         found.append(c.entered + q.rule.own_ms)
     elif c.rung + 1 < len(ladder):
         found.append(c.entered + ladder[c.rung + 1].after_ms)
-    if q.rule.max_wait_ms:
+    if q.rule.max_wait_ms and not c.callback:
         found.append(c.entered + q.rule.max_wait_ms)
     return min(found, default=0)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from router.core import agent as agents
 from router.core import call as calls
-from router.core import expect
+from router.core import callback, expect
 from router.core.agent import REST, AgentEvent, AgentState
 from router.core.call import CallEvent
 from router.core.desk import Agent, Call, Desk
@@ -88,7 +88,7 @@ def first_call(d: Desk, a: Agent) -> Call | None:
 
 def tell_offer(d: Desk, c: Call, seat: str) -> None:
     """To the call's node."""
-    d.emit(c.node, Offer(c.id, c.offer, c.agent, seat, c.expires))
+    d.emit(c.node, Offer(c.id, c.offer, c.agent, seat, c.expires, callback=callback.words(c)))
 
 
 def offer(d: Desk, c: Call, a: Agent) -> None:
@@ -101,17 +101,19 @@ def offer(d: Desk, c: Call, a: Agent) -> None:
     a.call, a.offer = c.id, c.offer
     agent_to(d, a, AgentState(agents.step(a.state, AgentEvent.OFFER)))
     d.due.add(f"o:{c.id}", c.expires + d.times.grace_ms)
+    if c.callback:
+        callback.take_up(d, c)
     tell_offer(d, c, a.seat)
 
 
 def seek(d: Desk, a: Agent) -> None:
     """A ready agent that stands nowhere yet: take a call, else line up."""
-    c = first_call(d, a)
-    if c is None:
-        line_up(d, a)
-        return
-    step_out(d, c)
-    offer(d, c, a)
+    while (c := first_call(d, a)) is not None:
+        step_out(d, c)
+        if not callback.barred(d, c):
+            offer(d, c, a)
+            return
+    line_up(d, a)
 
 
 def place(d: Desk, c: Call, tell: bool = False) -> None:
@@ -119,6 +121,8 @@ def place(d: Desk, c: Call, tell: bool = False) -> None:
     has no line here: it goes back."""
     if c.guest is not None:
         guest_back(d, c, "REASON_AGENT_GONE")
+        return
+    if callback.barred(d, c):
         return
     q = d.plan.queues[c.queue]
     a, rung, line = choose(d, c, q)

@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 from router.core import call as calls
+from router.core import callback as back
 from router.core import elsewhere
 from router.core.agent import AgentEvent
 from router.core.call import LIVE, CallEvent, CallState
 from router.core.commands import Assert, End, Enqueue, From
 from router.core.desk import Call, Desk
-from router.core.enter import assert_talk, bridge, enter, force_ring, force_talk, refresh, repeat_offer
+from router.core.enter import (
+    assert_talk,
+    bridge,
+    enter,
+    force_ring,
+    force_talk,
+    learn,
+    refresh,
+    repeat_offer,
+    take_words,
+    tell_entered,
+)
 from router.core.errors import OfferClosed, UnknownCall, UnknownQueue
 from router.core.events import Release
-from router.core.leave import close_offer, detach, over, release_agent, tell_away
+from router.core.leave import close_offer, detach, over, put_back, release_agent, tell_away
 from router.core.lines import tell_place
-from router.core.moves import place
+from router.core.moves import agent_event, place
 from router.core.placement import tell_remote
 from router.core.remote import placement_of
 
 IN_LINE = (CallState.WAITING, CallState.OFFERED)
+OURS = ("REASON_CALLER_LEFT", "REASON_MEDIA_FAILED", "REASON_DRAIN")  # a callback's seat did not fail, we did
 
 
 def enqueue(d: Desk, by: From, what: Enqueue) -> None:
@@ -64,6 +77,9 @@ def assert_(d: Desk, by: From, what: Assert) -> None:
         _away_again(d, by, c)
         return
     event = CallEvent(what.state)
+    if event is CallEvent.RING and c.dialling and c.offer == what.offer:  # for its node the agent's seat is no talk yet
+        refresh(d, c, e, by)
+        return
     calls.step(c.state, event)
     _ASSERT[event](d, c, what, by)
 
@@ -107,6 +123,10 @@ def settle_answered(d: Desk, call: str, version: int, offer: str, answered_ms: i
     c = d.call(call)
     if c is None:
         raise UnknownCall(call)
+    if version > c.ver and c.dialling and c.offer == offer:
+        c.ver = version
+        _reached(d, c, answered_ms)
+        return
     if version <= c.ver or (c.state is CallState.TALKING and c.offer == offer):
         return
     if elsewhere.answers(c, offer):
@@ -132,7 +152,13 @@ def settle_failed(d: Desk, call: str, version: int, offer: str, reason: str) -> 
     if placement_of(offer):
         elsewhere.not_answered(d, c, offer, reason)
         return
+    if c.dialling and c.offer == offer:
+        not_reached(d, c, reason)
+        return
     if c.state is not CallState.OFFERED or c.offer != offer:
+        return
+    if back.pending(c) and reason in OURS:
+        not_reached(d, c, reason)
         return
     if reason == "REASON_CALLER_LEFT":
         to = calls.step(c.state, CallEvent.CALLER_LEFT)
@@ -151,6 +177,8 @@ def cancel(d: Desk, call: str, version: int, reason: str) -> None:
     c = d.call_or_new(call)
     if c.state is not CallState.UNKNOWN and version <= c.ver:
         return
+    if back.pending(c):
+        return
     to = calls.step(c.state, CallEvent.CANCEL)
     c.ver = version
     detach(d, c, reason, "REASON_CALLER_LEFT", tell=True)
@@ -164,8 +192,66 @@ def end(d: Desk, what: End) -> None:
         return
     to = calls.step(c.state, CallEvent.END)
     c.ver = max(c.ver, what.version)
+    if back.pending(c):  # a node lets a callback go that it could not make: it is tried again
+        if c.state is not CallState.WAITING:
+            not_reached(d, c, what.reason)
+        return
     if c.state is CallState.TALKING:
         release_agent(d, c, what.ended_ms, what.side)
     else:
         detach(d, c, what.reason, "REASON_CALLER_LEFT")
     over(d, c, to)
+
+
+def callback(d: Desk, by: From, what: Enqueue, number: str, listed: str) -> None:
+    """The caller hangs up and is to be called back: waits on, in its place, without a node. The row may be new, or a lost one."""
+    d.queue(what.queue)
+    c = d.call_or_new(what.call)
+    if c.callback or (c.state not in (CallState.UNKNOWN, CallState.LOST) and what.version <= c.ver):
+        return
+    to = calls.step(c.state, CallEvent.CALL_BACK)
+    if c.state in IN_LINE:
+        detach(d, c, None, "REASON_CALLER_LEFT", tell=True)
+        c.ver, c.profile = max(c.ver, what.version), what.profile
+    else:
+        take_words(d, c, what, by)
+        tell_entered(d, c, what)
+    c.state, c.callback, c.listed = to, number, listed
+    back.put_down(d, c)
+    d.call_fact(c, "callback_asked", {"queue": c.queue})
+    place(d, c)
+
+
+def dialling(d: Desk, call: str, version: int, offer: str, at_ms: int, trunk: str) -> None:
+    """An agent has taken a callback: the customer's phone is called now."""
+    c = d.call(call)
+    if c is None:
+        raise UnknownCall(call)
+    if version <= c.ver:
+        return
+    if c.state is not CallState.OFFERED or c.offer != offer or not c.callback:
+        raise OfferClosed(offer)
+    a = d.agents[c.agent]
+    c.ver, c.tries, c.dialling = version, c.tries + 1, 1
+    d.due.remove(f"o:{c.id}")
+    c.state, c.answered, c.expires = calls.step(c.state, CallEvent.ANSWERED), at_ms, 0
+    learn(d, c, a, at_ms)
+    d.talking[c.queue] = d.talking.get(c.queue, 0) + 1
+    d.call_fact(c, "callback_dialled", {"queue": c.queue, "offer": offer, "trunk": trunk, "tries": c.tries}, c.agent)
+    agent_event(d, a, AgentEvent.ANSWERED)
+
+
+def _reached(d: Desk, c: Call, answered_ms: int) -> None:
+    """The customer has picked up: a talk like any other from now on."""
+    c.dialling, c.answered = 0, answered_ms
+    waited = max(0, answered_ms - c.entered)
+    body = {"queue": c.queue, "offer": c.offer, "waited_ms": waited, "bridged_ms": answered_ms}
+    d.fact("bridged", f"{c.id}:r:{answered_ms}:b", answered_ms, body, c.id, c.agent)
+
+
+def not_reached(d: Desk, c: Call, why: str) -> None:
+    """The customer did not answer, or something of ours failed: again after a while, or given up."""
+    c.tries += c.state is CallState.OFFERED  # nobody was called: counted all the same, or it would never end
+    offer = put_back(d, c, why, "SIDE_CALLER")
+    if not back.failed(d, c, offer, why, d.times.callback_every_ms):
+        d.due.add(f"w:{c.id}", d.now + d.times.callback_every_ms)

@@ -77,7 +77,8 @@ def _offer_due(d: Desk, call: str) -> int:
         guest_due(d, c)
         return 1
     to = calls.step(c.state, CallEvent.FAILED)
-    close_offer(d, c, AgentEvent.FAILED, "REASON_EXPIRED", tell=True)
+    nobody = c.callback and not c.node  # no media node was there to ring the seat
+    close_offer(d, c, AgentEvent.WITHDRAWN if nobody else AgentEvent.FAILED, "REASON_EXPIRED", tell=True)
     c.state = to
     place(d, c)
     return 1
@@ -109,7 +110,7 @@ def _wait_due(d: Desk, call: str) -> int:
     if c is None or c.state is not CallState.WAITING:
         return 0
     longest = d.queues[c.queue].max_wait_ms
-    if longest and d.now >= c.entered + longest:
+    if longest and not c.callback and d.now >= c.entered + longest:
         step_out(d, c)
         leave_fact(d, c, WAITED)
         turn_away(d, c, WAITED)

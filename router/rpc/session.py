@@ -23,6 +23,7 @@ from router import frames
 from router.core.commands import From
 from router.core.errors import BadInput, RouterError, StoreAway
 from router.core.events import Effect, ToNode, TurnedAway
+from router.core.route import listed_as
 from router.metrics import REFUSED
 from router.rpc import validate
 from router.rpc.errors import Context
@@ -59,6 +60,7 @@ class Desk:
     tenant: str
     router: str
     stop: asyncio.Event
+    country: str = "CN"
     closed: Callable[[str, str, str, int], tuple[str, str]] = lambda *_: ("", "")  # Keeper.closed
 
 
@@ -214,7 +216,7 @@ class Session:
     def _refused(self, frame: pb.MediaFrame, error: RouterError) -> None:
         REFUSED.labels(error.code).inc()
         body = getattr(frame, frame.WhichOneof("body") or "heartbeat")
-        call = body.enqueue.call if isinstance(body, pb.Assert) else getattr(body, "call", "")
+        call = body.enqueue.call if isinstance(body, pb.Assert | pb.Callback) else getattr(body, "call", "")
         reason = _WHY.get(error.code, common_pb2.REASON_BAD_MESSAGE)
         self.push(pb.RouterFrame(refused=pb.Refused(call=call, seq=frame.seq, reason=reason, detail=str(error))))
 
@@ -246,9 +248,17 @@ def _assert(s: Session, f: pb.MediaFrame, now: int) -> Awaitable[list[Effect]]:
 
 def _settle(s: Session, f: pb.MediaFrame, now: int) -> Awaitable[list[Effect]]:
     w = validate.settle(f.settle)
+    if w.WhichOneof("how") == "dialling_ms":
+        return s.desk.store.dialling(s.by, w.call, w.version, w.offer, w.dialling_ms, w.trunk, now)
     if w.WhichOneof("how") == "answered_ms":
         return s.desk.store.settle_answered(s.by, w.call, w.version, w.offer, w.answered_ms, now)
     return s.desk.store.settle_failed(s.by, w.call, w.version, w.offer, frames.reason_name(w.failed), now)
+
+
+def _callback(s: Session, f: pb.MediaFrame, now: int) -> Awaitable[list[Effect]]:
+    asked = validate.callback(f.callback)
+    what = frames.enqueue(asked.enqueue)
+    return s.desk.store.callback(s.by, what, asked.number, listed_as(asked.number, s.desk.country), now)
 
 
 def _cancel(s: Session, f: pb.MediaFrame, now: int) -> Awaitable[list[Effect]]:
@@ -269,6 +279,7 @@ _ASK: dict[str, Ask] = {
     "enqueue": _enqueue,
     "assert": _assert,
     "settle": _settle,
+    "callback": _callback,
     "cancel": _cancel,
     "end": _end,
     "heartbeat": _heartbeat,

@@ -129,6 +129,16 @@ def settle(frame: pb.Settle) -> pb.Settle:
         raise BadInput("how", "want answered_ms or failed with a reason")
     if how == "answered_ms":
         moment("answered_ms", frame.answered_ms)
+    if how == "dialling_ms":
+        moment("dialling_ms", frame.dialling_ms)
+    return frame
+
+
+def callback(frame: pb.Callback) -> pb.Callback:
+    """A number to be called, and the call as it was."""
+    enqueue(frame.enqueue)
+    if not number("number", frame.number).strip("+").isdigit():
+        raise BadInput("number", "want digits, with or without +")
     return frame
 
 

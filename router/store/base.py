@@ -63,6 +63,14 @@ class Store(Overflow, Protocol):
     def end(self, by: From, what: End, now_ms: int) -> Effects:
         """Over."""
 
+    def callback(self, by: From, what: Enqueue, number: str, listed: Sequence[str], now_ms: int) -> Effects:
+        """The caller hangs up, keeps the place and is to be called back; `listed`: keys under which the number may be blacklisted.
+        UnknownQueue, NotAllowed in a talk."""
+
+    def dialling(self, by: From, call: str, version: int, offer: str, at_ms: int, trunk: str, now_ms: int) -> Effects:
+        """An agent has taken a callback, the customer's phone is called. Then settle_answered or settle_failed of the same offer:
+        reached, or why not. UnknownCall, OfferClosed."""
+
     def assert_(self, by: From, what: Assert, now_ms: int) -> Effects:
         """The node's truth. UnknownQueue, NotAllowed."""
 

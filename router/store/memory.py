@@ -77,6 +77,14 @@ class MemoryStore(MemoryOverflow):
         """Over."""
         return self._verb(by, now_ms, verbs_calls.end, what)
 
+    def callback(self, by: From, what: Enqueue, number: str, listed: Sequence[str], now_ms: int) -> Done:
+        """To be called back."""
+        return self._verb(by, now_ms, verbs_calls.callback, by, what, number, " ".join(listed))
+
+    def dialling(self, by: From, call: str, version: int, offer: str, at_ms: int, trunk: str, now_ms: int) -> Done:
+        """The customer's phone is called."""
+        return self._verb(by, now_ms, verbs_calls.dialling, call, version, offer, at_ms, trunk)
+
     def assert_(self, by: From, what: Assert, now_ms: int) -> Done:
         """The node's truth."""
         return self._verb(by, now_ms, verbs_calls.assert_, by, what)

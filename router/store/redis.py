@@ -194,6 +194,14 @@ class RedisStore(RedisOverflow):
         """Over."""
         return self._verb("end", by.node, now_ms, what.call, what.version, what.reason, what.side, what.ended_ms)
 
+    def callback(self, by: From, what: Enqueue, number: str, listed: Sequence[str], now_ms: int) -> Effects:
+        """To be called back."""
+        return self._verb("callback", by.node, now_ms, *_enqueue_words(by, what), number, " ".join(listed))
+
+    def dialling(self, by: From, call: str, version: int, offer: str, at_ms: int, trunk: str, now_ms: int) -> Effects:
+        """The customer's phone is called."""
+        return self._verb("dialling", by.node, now_ms, call, version, offer, at_ms, trunk)
+
     def assert_(self, by: From, what: Assert, now_ms: int) -> Effects:
         """The node's truth."""
         words = (*_enqueue_words(by, what.enqueue), what.offer, what.agent, what.since_ms, what.state)

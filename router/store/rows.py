@@ -7,6 +7,7 @@ from typing import Any
 
 from router.core.events import (
     AgentSeen,
+    CallBack,
     CallSeen,
     Effect,
     Frame,
@@ -62,9 +63,16 @@ def _offer(w: list[Any]) -> Offer:
     return Offer(call, offer, agent, seat, w[4], centre, uri)
 
 
+def _call_back(w: list[Any]) -> Offer:
+    call, offer, agent, seat = (text(v) for v in w[:4])
+    back = CallBack(text(w[5]), w[6], text(w[7]), w[8], w[9], w[10], w[11])
+    return Offer(call, offer, agent, seat, w[4], callback=back)
+
+
 _FRAMES: dict[bytes, Callable[[list[Any]], Frame]] = {
     b"queued": lambda w: Queued(w[0].decode(), w[1], w[2], w[3]),
     b"offer": _offer,
+    b"call_back": _call_back,
     b"withdraw": lambda w: Withdraw(w[0].decode(), w[1].decode(), w[2].decode()),
     b"away": lambda w: TurnedAway(w[0].decode(), w[1].decode(), w[2].decode()),
     b"release": lambda w: Release(w[0].decode(), w[1].decode()),

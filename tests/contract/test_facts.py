@@ -61,6 +61,9 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "widened": {"queue": "sales", "rung": 1, "ring": "centre", "waited_ms": 5},
     "placed": {"queue": "sales", "offer": "o", "home": "hubei", "centre": "hunan", "seat": "801", "waited_ms": 5},
     "place_failed": {"queue": "sales", "reason": "REASON_LINK_LOST", "centre": "hunan"},
+    "callback_asked": {"queue": "sales"},
+    "callback_dialled": {"queue": "sales", "offer": "o", "trunk": "t1", "tries": 1},
+    "callback_failed": {"queue": "sales", "offer": "o", "reason": "REASON_NO_ANSWER", "tries": 1, "again_ms": START},
     "rules_changed": {"version": 2, "who": "zhao", "why": "night", "sha256": "0"},
 }
 

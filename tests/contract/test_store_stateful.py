@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from ops.facts import Fact
+from router.core.call import LIVE
 from router.core.commands import Assert, End, Enqueue, From, Hello, QueueRule, Rules, Stage
 from router.core.desk import Agent, Call, Desk
 from router.core.errors import RouterError
@@ -199,6 +200,15 @@ class Pair(RuleBasedStateMachine):
     def end(self, call: str, node: str, bump: int, side: str) -> None:
         self.same("end", self.by(node), End(call, self.bump(call, bump), "REASON_HANGUP", side, self.now))
 
+    @rule(call=CALLS, queue=LINES, node=NODES, bump=BUMP, listed=st.sampled_from(["", "", "=+8613800000001"]))
+    def callback(self, call: str, queue: str, node: str, bump: int, listed: str) -> None:
+        self.same("callback", self.by(node), self.words(call, queue, -1, bump), "13800000001", (listed,) if listed else ())
+
+    @rule(data=st.data(), node=NODES, bump=BUMP)
+    def dialling(self, data: st.DataObject, node: str, bump: int) -> None:
+        call, offer, _ = data.draw(st.sampled_from(self.offers[-6:]))
+        self.same("dialling", self.by(node), call, self.bump(call, bump), offer, self.now, "t1")
+
     @rule(call=CALLS, queue=LINES, node=NODES)
     def assert_wait(self, call: str, queue: str, node: str) -> None:
         self.same("assert_", self.by(node), Assert("wait", self.words(call, queue, -1, 0)))
@@ -235,7 +245,9 @@ class Pair(RuleBasedStateMachine):
         holds = Counter(a.call for a in d.agents.values() if a.state in ("offered", "talking"))
         for c in d.calls.values():
             lines = [queue for queue, line in raw.wait.items() if c.id in dict(line)]
-            assert lines == ([c.queue] if c.state == "waiting" else []), f"{c} stands in {lines}"
+            parked = bool(c.callback) and not c.line
+            assert lines == ([c.queue] if c.state == "waiting" and not parked else []), f"{c} stands in {lines}"
+            assert bool(c.node) or bool(c.callback) or c.state not in LIVE
             assert holds[c.id] == (c.state in ("offered", "talking")), f"{c} held by {holds[c.id]}"
             assert (f"o:{c.id}" in dict(raw.due)) == (c.state == "offered")
         talks = Counter(c.queue for c in d.calls.values() if c.state == "talking")
@@ -265,7 +277,7 @@ class Pair(RuleBasedStateMachine):
     def nobody_waits_for_a_ready_agent(self) -> None:
         d, raw = self.desk, self.both[0].raw()
         ready = [a for a in d.agents.values() if a.state == "ready"]
-        for c in (c for c in d.calls.values() if c.state == "waiting"):
+        for c in (c for c in d.calls.values() if c.state == "waiting" and (c.line or not c.callback)):
             (line,) = [name for name, line in raw.lines.items() if c.id in dict(line)]
             assert line == c.line
             assert not [a.id for a in ready if self.fits(a, c)], f"{c} waits with agents ready"
@@ -280,7 +292,11 @@ class Pair(RuleBasedStateMachine):
         for c in d.calls.values():
             q = self.rule_of(c)
             later = [s.after_ms for s in self.ladder(c)[max(0, c.rung) + 1 :]] if c.rung >= 0 else [q.own_ms]
-            want = [c.entered + ms for ms in (*later[:1], q.max_wait_ms) if ms] if c.state == "waiting" else []
+            if c.callback and not c.line:
+                assert c.state != "waiting" or f"w:{c.id}" in due, f"{c} is never tried again"
+                continue
+            longest = 0 if c.callback else q.max_wait_ms
+            want = [c.entered + ms for ms in (*later[:1], longest) if ms] if c.state == "waiting" else []
             assert due.get(f"w:{c.id}", 0) == min(want, default=0), f"{c} wakes wrongly"
 
     def rule_of(self, c: Call) -> QueueRule:

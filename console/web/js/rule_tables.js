@@ -24,10 +24,11 @@ export const TABLES = {
       number("own_agent_s"),
       number("max_waiting"),
       number("max_wait_s"),
+      number("callback_from_s"),
       number("position_every_s"),
       choice("calendar", calendars),
     ],
-    empty: { id: "", skill: "", zh: "", en: "", priority: 0, ring_s: 20, after_call_s: 10, position_every_s: 20, record: true, policy: POLICIES[0], ladder: [], vip_ladder: [], own_agent_s: 0, max_waiting: 0, max_wait_s: 0, calendar: "", closed: "" },
+    empty: { id: "", skill: "", zh: "", en: "", priority: 0, ring_s: 20, after_call_s: 10, position_every_s: 20, record: true, policy: POLICIES[0], ladder: [], vip_ladder: [], own_agent_s: 0, max_waiting: 0, max_wait_s: 0, callback_from_s: 0, calendar: "", closed: "" },
     closing: true,
   },
   agent: {

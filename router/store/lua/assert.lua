@@ -15,6 +15,10 @@ if c.state == 'left' and e.version <= c.ver then
   R.away_again(c, e)
   return R.done()
 end
+if what == 'ring' and c.dialling == 1 and c.offer == offer then -- for its node the agent's seat is no talk yet
+  R.refresh(c, e)
+  return R.done()
+end
 local to = CALL[c.state][what]
 if not to then return R.refuse('STATE', c.state .. ' does not take ' .. what) end
 if what == 'wait' then

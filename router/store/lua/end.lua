@@ -5,6 +5,11 @@ local c, version, reason, side = R.call_load(ARGV[4]) or R.call_new(ARGV[4]), to
 if c.state == 'ended' then return R.done() end
 local to = CALL[c.state]['end']
 c.ver = math.max(c.ver, version)
+if R.pending(c) then -- a node lets a callback go that it could not make: it is tried again
+  R.touch(c)
+  if c.state ~= 'waiting' then R.not_reached(c, reason) end
+  return R.done()
+end
 R.detach(c, reason, 'REASON_CALLER_LEFT', false, tonumber(ARGV[8]), side)
 R.over(c, to)
 return R.done()

@@ -16,7 +16,8 @@ local function offer_due(id)
   offers = offers + 1
   if c.home ~= '' then return R.guest_due(c) end
   local to = CALL[c.state].failed
-  R.close_offer(c, 'failed', 'REASON_EXPIRED', true)
+  local nobody = c.callback ~= '' and c.node == '' -- no media node was there to ring the seat
+  R.close_offer(c, nobody and 'withdrawn' or 'failed', 'REASON_EXPIRED', true)
   c.state = to
   R.place(c)
 end
@@ -43,7 +44,7 @@ local function wait_due(id)
   local c = R.call_load(id)
   if not c or c.state ~= 'waiting' then return end
   local longest = R.queue(c.queue).max_wait_ms
-  if longest > 0 and NOW >= c.entered + longest then
+  if longest > 0 and c.callback == '' and NOW >= c.entered + longest then
     R.step_out(c)
     R.leave_fact(c, 'REASON_WAITED_TOO_LONG')
     R.turn_away(c, 'REASON_WAITED_TOO_LONG')

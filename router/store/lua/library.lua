@@ -5,6 +5,7 @@
 --@include placement
 --@include agents
 --@include calls
+--@include callback
 --@include enter
 --@include overflow
 --@include elsewhere

@@ -10,6 +10,11 @@ if R.placement_of(offer) then
   R.not_answered_elsewhere(c, offer, reason)
   return R.done()
 end
+local ours = reason == 'REASON_CALLER_LEFT' or reason == 'REASON_MEDIA_FAILED' or reason == 'REASON_DRAIN' -- not a callback's seat
+if c.offer == offer and (c.dialling == 1 or (c.state == 'offered' and R.pending(c) and ours)) then
+  R.not_reached(c, reason)
+  return R.done()
+end
 if c.state ~= 'offered' or c.offer ~= offer then return R.done() end
 if reason == 'REASON_CALLER_LEFT' then
   local to = CALL[c.state].caller_left

@@ -31,6 +31,7 @@ class Menu:
         self.parting = False
         self.language = "zh"
         self.menu = "main"
+        self.callback_key = "1"
 
     def handle(self, event: ivr.Event, now_ms: int) -> list[ivr.Command]:
         match event:
@@ -72,6 +73,15 @@ class Sounds:
 
     def unavailable(self, language: str) -> tuple[Path, ...]:
         return (Path("unavailable.au"),)
+
+    def callback_offer(self, language: str) -> tuple[Path, ...]:
+        return (Path("press_1.au"),)
+
+    def callback_noted(self, language: str) -> tuple[Path, ...]:
+        return (Path("noted.au"),)
+
+    def ring_back(self) -> tuple[Path, ...]:
+        return (Path("ring_back.au"),)
 
     def closing(self, language: str) -> tuple[Path, ...]:
         return (Path("closing.au"),)

@@ -54,6 +54,9 @@ class Fact(_message.Message):
     PLACED_FIELD_NUMBER: _builtins.int
     PLACE_FAILED_FIELD_NUMBER: _builtins.int
     RULES_CHANGED_FIELD_NUMBER: _builtins.int
+    CALLBACK_ASKED_FIELD_NUMBER: _builtins.int
+    CALLBACK_DIALLED_FIELD_NUMBER: _builtins.int
+    CALLBACK_FAILED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """unique; the same id is the same fact, however often it is written"""
     at_ms: _builtins.int
@@ -107,6 +110,12 @@ class Fact(_message.Message):
     def place_failed(self) -> Global___PlaceFailed: ...
     @_builtins.property
     def rules_changed(self) -> Global___RulesChanged: ...
+    @_builtins.property
+    def callback_asked(self) -> Global___CallbackAsked: ...
+    @_builtins.property
+    def callback_dialled(self) -> Global___CallbackDialled: ...
+    @_builtins.property
+    def callback_failed(self) -> Global___CallbackFailed: ...
     def __init__(
         self,
         *,
@@ -137,12 +146,15 @@ class Fact(_message.Message):
         placed: Global___Placed | None = ...,
         place_failed: Global___PlaceFailed | None = ...,
         rules_changed: Global___RulesChanged | None = ...,
+        callback_asked: Global___CallbackAsked | None = ...,
+        callback_dialled: Global___CallbackDialled | None = ...,
+        callback_failed: Global___CallbackFailed | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["agent_changed", b"agent_changed", "agent_released", b"agent_released", "body", b"body", "bridged", b"bridged", "call_ended", b"call_ended", "call_started", b"call_started", "digits", b"digits", "edge_invite", b"edge_invite", "edge_outcome", b"edge_outcome", "enqueued", b"enqueued", "left_queue", b"left_queue", "menu_chosen", b"menu_chosen", "offer_failed", b"offer_failed", "offered", b"offered", "place_failed", b"place_failed", "placed", b"placed", "recorded", b"recorded", "recording_failed", b"recording_failed", "routed", b"routed", "rules_changed", b"rules_changed", "turned_away", b"turned_away", "widened", b"widened"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["agent_changed", b"agent_changed", "agent_released", b"agent_released", "body", b"body", "bridged", b"bridged", "call_ended", b"call_ended", "call_started", b"call_started", "callback_asked", b"callback_asked", "callback_dialled", b"callback_dialled", "callback_failed", b"callback_failed", "digits", b"digits", "edge_invite", b"edge_invite", "edge_outcome", b"edge_outcome", "enqueued", b"enqueued", "left_queue", b"left_queue", "menu_chosen", b"menu_chosen", "offer_failed", b"offer_failed", "offered", b"offered", "place_failed", b"place_failed", "placed", b"placed", "recorded", b"recorded", "recording_failed", b"recording_failed", "routed", b"routed", "rules_changed", b"rules_changed", "turned_away", b"turned_away", "widened", b"widened"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "agent_changed", b"agent_changed", "agent_released", b"agent_released", "at_ms", b"at_ms", "body", b"body", "bridged", b"bridged", "call", b"call", "call_ended", b"call_ended", "call_started", b"call_started", "digits", b"digits", "edge_invite", b"edge_invite", "edge_outcome", b"edge_outcome", "enqueued", b"enqueued", "id", b"id", "left_queue", b"left_queue", "menu_chosen", b"menu_chosen", "offer_failed", b"offer_failed", "offered", b"offered", "place_failed", b"place_failed", "placed", b"placed", "recorded", b"recorded", "recording_failed", b"recording_failed", "routed", b"routed", "rules_changed", b"rules_changed", "source", b"source", "tenant", b"tenant", "turned_away", b"turned_away", "widened", b"widened"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "agent_changed", b"agent_changed", "agent_released", b"agent_released", "at_ms", b"at_ms", "body", b"body", "bridged", b"bridged", "call", b"call", "call_ended", b"call_ended", "call_started", b"call_started", "callback_asked", b"callback_asked", "callback_dialled", b"callback_dialled", "callback_failed", b"callback_failed", "digits", b"digits", "edge_invite", b"edge_invite", "edge_outcome", b"edge_outcome", "enqueued", b"enqueued", "id", b"id", "left_queue", b"left_queue", "menu_chosen", b"menu_chosen", "offer_failed", b"offer_failed", "offered", b"offered", "place_failed", b"place_failed", "placed", b"placed", "recorded", b"recorded", "recording_failed", b"recording_failed", "routed", b"routed", "rules_changed", b"rules_changed", "source", b"source", "tenant", b"tenant", "turned_away", b"turned_away", "widened", b"widened"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["edge_invite", "edge_outcome", "routed", "call_started", "menu_chosen", "enqueued", "offered", "offer_failed", "bridged", "left_queue", "call_ended", "recorded", "recording_failed", "agent_changed", "digits", "agent_released", "turned_away", "widened", "placed", "place_failed", "rules_changed"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["edge_invite", "edge_outcome", "routed", "call_started", "menu_chosen", "enqueued", "offered", "offer_failed", "bridged", "left_queue", "call_ended", "recorded", "recording_failed", "agent_changed", "digits", "agent_released", "turned_away", "widened", "placed", "place_failed", "rules_changed", "callback_asked", "callback_dialled", "callback_failed"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 
@@ -763,3 +775,87 @@ class RulesChanged(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RulesChanged: _TypeAlias = RulesChanged  # noqa: Y015
+
+@_typing.final
+class CallbackAsked(_message.Message):
+    """The caller wants to be called back, and keeps the place in the line. No call_ended follows before the callback is over."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUEUE_FIELD_NUMBER: _builtins.int
+    queue: _builtins.str
+    def __init__(
+        self,
+        *,
+        queue: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["queue", b"queue"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CallbackAsked: _TypeAlias = CallbackAsked  # noqa: Y015
+
+@_typing.final
+class CallbackDialled(_message.Message):
+    """An agent has taken the callback: the customer's phone is called. tries: counts from 1."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUEUE_FIELD_NUMBER: _builtins.int
+    OFFER_FIELD_NUMBER: _builtins.int
+    TRUNK_FIELD_NUMBER: _builtins.int
+    TRIES_FIELD_NUMBER: _builtins.int
+    queue: _builtins.str
+    offer: _builtins.str
+    trunk: _builtins.str
+    tries: _builtins.int
+    def __init__(
+        self,
+        *,
+        queue: _builtins.str = ...,
+        offer: _builtins.str = ...,
+        trunk: _builtins.str = ...,
+        tries: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["offer", b"offer", "queue", b"queue", "tries", b"tries", "trunk", b"trunk"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CallbackDialled: _TypeAlias = CallbackDialled  # noqa: Y015
+
+@_typing.final
+class CallbackFailed(_message.Message):
+    """The customer was not reached, or something of ours failed. again_ms: when it is tried again, 0: given up (call_ended follows)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUEUE_FIELD_NUMBER: _builtins.int
+    OFFER_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    TRIES_FIELD_NUMBER: _builtins.int
+    AGAIN_MS_FIELD_NUMBER: _builtins.int
+    queue: _builtins.str
+    offer: _builtins.str
+    reason: _common_pb2.Reason.ValueType
+    tries: _builtins.int
+    again_ms: _builtins.int
+    def __init__(
+        self,
+        *,
+        queue: _builtins.str = ...,
+        offer: _builtins.str = ...,
+        reason: _common_pb2.Reason.ValueType = ...,
+        tries: _builtins.int = ...,
+        again_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["again_ms", b"again_ms", "offer", b"offer", "queue", b"queue", "reason", b"reason", "tries", b"tries"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CallbackFailed: _TypeAlias = CallbackFailed  # noqa: Y015

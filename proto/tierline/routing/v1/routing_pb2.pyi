@@ -203,6 +203,7 @@ class MediaFrame(_message.Message):
     CANCEL_FIELD_NUMBER: _builtins.int
     END_FIELD_NUMBER: _builtins.int
     HEARTBEAT_FIELD_NUMBER: _builtins.int
+    CALLBACK_FIELD_NUMBER: _builtins.int
     seq: _builtins.int
     """counts up per stream from 1; the router acknowledges the highest handled"""
     @_builtins.property
@@ -219,6 +220,8 @@ class MediaFrame(_message.Message):
     def end(self) -> Global___End: ...
     @_builtins.property
     def heartbeat(self) -> Global___Heartbeat: ...
+    @_builtins.property
+    def callback(self) -> Global___Callback: ...
     def __init__(
         self,
         *,
@@ -229,12 +232,13 @@ class MediaFrame(_message.Message):
         cancel: Global___Cancel | None = ...,
         end: Global___End | None = ...,
         heartbeat: Global___Heartbeat | None = ...,
+        callback: Global___Callback | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["assert", b"assert", "body", b"body", "cancel", b"cancel", "end", b"end", "enqueue", b"enqueue", "heartbeat", b"heartbeat", "hello", b"hello", "settle", b"settle"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assert", b"assert", "body", b"body", "callback", b"callback", "cancel", b"cancel", "end", b"end", "enqueue", b"enqueue", "heartbeat", b"heartbeat", "hello", b"hello", "settle", b"settle"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assert", b"assert", "body", b"body", "cancel", b"cancel", "end", b"end", "enqueue", b"enqueue", "heartbeat", b"heartbeat", "hello", b"hello", "seq", b"seq", "settle", b"settle"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assert", b"assert", "body", b"body", "callback", b"callback", "cancel", b"cancel", "end", b"end", "enqueue", b"enqueue", "heartbeat", b"heartbeat", "hello", b"hello", "seq", b"seq", "settle", b"settle"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["hello", "assert", "enqueue", "settle", "cancel", "end", "heartbeat"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["hello", "assert", "enqueue", "settle", "cancel", "end", "heartbeat", "callback"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 
@@ -314,6 +318,7 @@ class CallProfile(_message.Message):
     MENU_PATH_FIELD_NUMBER: _builtins.int
     ARRIVED_MS_FIELD_NUMBER: _builtins.int
     VIP_FIELD_NUMBER: _builtins.int
+    CALLBACK_FIELD_NUMBER: _builtins.int
     calling: _builtins.str
     called: _builtins.str
     trunk: _builtins.str
@@ -323,6 +328,8 @@ class CallProfile(_message.Message):
     """when the INVITE came"""
     vip: _builtins.int
     """level of a VIP caller, 0: none"""
+    callback: _builtins.bool
+    """we call the customer back: the caller waits without a phone at the ear"""
     @_builtins.property
     def home(self) -> _common_pb2.HomeArea: ...
     @_builtins.property
@@ -340,10 +347,11 @@ class CallProfile(_message.Message):
         menu_path: _abc.Iterable[_builtins.str] | None = ...,
         arrived_ms: _builtins.int = ...,
         vip: _builtins.int = ...,
+        callback: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["home", b"home"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived_ms", b"arrived_ms", "called", b"called", "calling", b"calling", "home", b"home", "language", b"language", "menu_path", b"menu_path", "trunk", b"trunk", "vip", b"vip"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived_ms", b"arrived_ms", "callback", b"callback", "called", b"called", "calling", b"calling", "home", b"home", "language", b"language", "menu_path", b"menu_path", "trunk", b"trunk", "vip", b"vip"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -459,13 +467,19 @@ class Settle(_message.Message):
     OFFER_FIELD_NUMBER: _builtins.int
     ANSWERED_MS_FIELD_NUMBER: _builtins.int
     FAILED_FIELD_NUMBER: _builtins.int
+    DIALLING_MS_FIELD_NUMBER: _builtins.int
+    TRUNK_FIELD_NUMBER: _builtins.int
     call: _builtins.str
     version: _builtins.int
     offer: _builtins.str
     answered_ms: _builtins.int
     """bridged at"""
     failed: _common_pb2.Reason.ValueType
-    """NO_ANSWER, BUSY, UNREACHABLE, CALLER_LEFT"""
+    """NO_ANSWER, BUSY, UNREACHABLE, CALLER_LEFT; of a callback whose agent picked up: why the customer was not reached"""
+    dialling_ms: _builtins.int
+    """callback: the agent picked up, the customer's phone is called from now on"""
+    trunk: _builtins.str
+    """dialling: of the customer's call"""
     def __init__(
         self,
         *,
@@ -474,16 +488,46 @@ class Settle(_message.Message):
         offer: _builtins.str = ...,
         answered_ms: _builtins.int = ...,
         failed: _common_pb2.Reason.ValueType = ...,
+        dialling_ms: _builtins.int = ...,
+        trunk: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["answered_ms", b"answered_ms", "failed", b"failed", "how", b"how"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answered_ms", b"answered_ms", "dialling_ms", b"dialling_ms", "failed", b"failed", "how", b"how"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_ms", b"answered_ms", "call", b"call", "failed", b"failed", "how", b"how", "offer", b"offer", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_ms", b"answered_ms", "call", b"call", "dialling_ms", b"dialling_ms", "failed", b"failed", "how", b"how", "offer", b"offer", "trunk", b"trunk", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_how: _TypeAlias = _typing.Literal["answered_ms", "failed"]  # noqa: Y015
+    _WhichOneofReturnType_how: _TypeAlias = _typing.Literal["answered_ms", "failed", "dialling_ms"]  # noqa: Y015
     _WhichOneofArgType_how: _TypeAlias = _typing.Literal["how", b"how"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_how) -> _WhichOneofReturnType_how | None: ...
 
 Global___Settle: _TypeAlias = Settle  # noqa: Y015
+
+@_typing.final
+class Callback(_message.Message):
+    """The caller wants to be called back and hangs up: the call keeps its place in the line, without a media node. Its node sends no End."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENQUEUE_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    number: _builtins.str
+    """to be called"""
+    @_builtins.property
+    def enqueue(self) -> Global___Enqueue:
+        """as sent before, with a version of its own: the call may be new to the router"""
+
+    def __init__(
+        self,
+        *,
+        enqueue: Global___Enqueue | None = ...,
+        number: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["enqueue", b"enqueue"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["enqueue", b"enqueue", "number", b"number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Callback: _TypeAlias = Callback  # noqa: Y015
 
 @_typing.final
 class Cancel(_message.Message):
@@ -675,6 +719,7 @@ class Offer(_message.Message):
     EXPIRES_MS_FIELD_NUMBER: _builtins.int
     CENTRE_FIELD_NUMBER: _builtins.int
     URI_FIELD_NUMBER: _builtins.int
+    CALLBACK_FIELD_NUMBER: _builtins.int
     call: _builtins.str
     offer: _builtins.str
     """OfferId"""
@@ -690,6 +735,10 @@ class Offer(_message.Message):
     """answers first wins, the other offer is withdrawn (REASON_ANSWERED_ELSEWHERE)
     sip:<seat>@<realm of the centre>;placement=<offer>
     """
+    @_builtins.property
+    def callback(self) -> Global___ToCallBack:
+        """set: the node has no such call: ring the seat, then call the customer"""
+
     def __init__(
         self,
         *,
@@ -700,14 +749,55 @@ class Offer(_message.Message):
         expires_ms: _builtins.int = ...,
         centre: _builtins.str = ...,
         uri: _builtins.str = ...,
+        callback: Global___ToCallBack | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["callback", b"callback"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "call", b"call", "centre", b"centre", "expires_ms", b"expires_ms", "offer", b"offer", "seat", b"seat", "uri", b"uri"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "call", b"call", "callback", b"callback", "centre", b"centre", "expires_ms", b"expires_ms", "offer", b"offer", "seat", b"seat", "uri", b"uri"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Offer: _TypeAlias = Offer  # noqa: Y015
+
+@_typing.final
+class ToCallBack(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    QUEUE_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    ENTERED_MS_FIELD_NUMBER: _builtins.int
+    PROFILE_FIELD_NUMBER: _builtins.int
+    TRIES_FIELD_NUMBER: _builtins.int
+    number: _builtins.str
+    version: _builtins.int
+    """of the call: the node counts on from here"""
+    queue: _builtins.str
+    priority: _builtins.int
+    entered_ms: _builtins.int
+    tries: _builtins.int
+    """customers' phones called before"""
+    @_builtins.property
+    def profile(self) -> Global___CallProfile: ...
+    def __init__(
+        self,
+        *,
+        number: _builtins.str = ...,
+        version: _builtins.int = ...,
+        queue: _builtins.str = ...,
+        priority: _builtins.int = ...,
+        entered_ms: _builtins.int = ...,
+        profile: Global___CallProfile | None = ...,
+        tries: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["profile", b"profile"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entered_ms", b"entered_ms", "number", b"number", "priority", b"priority", "profile", b"profile", "queue", b"queue", "tries", b"tries", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ToCallBack: _TypeAlias = ToCallBack  # noqa: Y015
 
 @_typing.final
 class Withdraw(_message.Message):

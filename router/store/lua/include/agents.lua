@@ -74,10 +74,13 @@ end
 -- A ready agent that stands in no pool yet: take a call, else line up.
 function R.seek(a)
   local id = first_call(a)
-  if not id then return R.line_up(a) end
-  local c = R.call_load(id)
-  R.step_out(c)
-  R.offer(c, a)
+  while id do
+    local c = R.call_load(id)
+    R.step_out(c)
+    if not R.barred(c) then return R.offer(c, a) end
+    id = first_call(a)
+  end
+  R.line_up(a)
 end
 
 -- What an event of the table AGENT does. The caller has checked that the table has it.

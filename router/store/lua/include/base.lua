@@ -16,10 +16,10 @@ local AGENT_FIELDS = {
 local AGENT_TEXTS = 7 -- so many of them are text, the rest numbers
 local CALL_FIELDS = {
   'state', 'queue', 'offer', 'agent', 'node', 'last_offer', 'last_agent', 'line', 'own', 'city', 'customer', 'away',
-  'place', 'home',
-  'prio', 'entered', 'answered', 'ver', 'rv', 'sess', 'expires', 'rung', 'vip',
+  'place', 'home', 'callback', 'listed',
+  'prio', 'entered', 'answered', 'ver', 'rv', 'sess', 'expires', 'rung', 'vip', 'tries', 'dialling',
 }
-local CALL_TEXTS = 14
+local CALL_TEXTS = 16
 local LIVE = {waiting = true, offered = true, talking = true}
 local R = {}
 

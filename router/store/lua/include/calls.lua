@@ -8,6 +8,11 @@ function R.call_fact(c, kind, body, agent)
 end
 
 local function tell_offer(c, seat)
+  if c.callback ~= '' then
+    local profile = c.profile or redis.call('HGET', P .. 'call:' .. c.id, 'profile') or ''
+    local ask = {c.callback, c.ver, c.queue, c.prio, c.entered, c.tries, profile}
+    return R.emit(c.node, 'call_back', c.id, c.offer, c.agent, seat, c.expires, unpack(ask))
+  end
   R.emit(c.node, 'offer', c.id, c.offer, c.agent, seat, c.expires)
 end
 
@@ -26,6 +31,7 @@ function R.offer(c, a)
   a.call, a.offer = c.id, c.offer
   R.agent_to(a, AGENT[a.state].offer)
   redis.call('ZADD', DUE, c.expires + TIMES.grace_ms, 'o:' .. c.id)
+  if c.callback ~= '' then R.take_up(c) end
   tell_offer(c, a.seat)
 end
 
@@ -33,6 +39,7 @@ end
 -- line here: it goes back.
 function R.place(c, tell)
   if c.home ~= '' then return R.guest_back(c, 'REASON_AGENT_GONE') end
+  if R.barred(c) then return end
   local q = R.queue(c.queue)
   local a, rung, line = R.choose(c, q)
   if rung ~= c.rung then R.reach(c, q, rung) end
@@ -93,6 +100,7 @@ function R.close_offer(c, event, why, tell)
   local a = R.agent_load(c.agent)
   R.call_fact(c, 'offer_failed', {queue = c.queue, offer = c.offer, reason = reason_of(why)}, c.agent)
   if tell then R.emit(c.node, 'withdraw', c.id, c.offer, why) end
+  if c.callback ~= '' then R.put_down(c) end
   c.last_offer, c.last_agent, c.offer, c.agent, c.expires = c.offer, c.agent, '', '', 0
   if event and a and a.call == c.id and a.state == 'offered' then
     R.agent_event(a, event, event == 'failed' and (SEAT_REASON[why] or UNREACHABLE) or nil)
@@ -167,8 +175,14 @@ function R.away_again(c, e)
   R.tell_away(c)
 end
 
--- The call's node vanished: its end is ours to tell.
+-- The call's node vanished: its end is ours to tell. Who is to be called back waits on.
 function R.lose(c)
+  if R.pending(c) then
+    local dialled = c.state == 'talking'
+    local offer = R.put_back(c, 'REASON_NODE_LOST', 'SIDE_SYSTEM')
+    if dialled and R.failed(c, offer, 'REASON_NODE_LOST', 0) then return end
+    return R.place(c)
+  end
   local answered = c.state == 'talking'
   local talk = answered and math.max(0, NOW - c.answered) or 0
   local to = CALL[c.state].lose

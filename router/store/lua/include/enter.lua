@@ -99,7 +99,7 @@ local function give_up(id)
 end
 
 -- What policies and the expected wait are made of.
-local function learn(c, a, answered)
+function R.learn(c, a, answered)
   R.waited(c.queue, answered - c.entered, false)
   a.took, a.busy = a.took + 1, NOW
   if a.state == 'offered' then
@@ -116,7 +116,7 @@ function R.bridge(c, a, offer, answered, event)
   redis.call('ZREM', DUE, 'o:' .. c.id)
   c.state, c.offer, c.agent, c.answered, c.expires = 'talking', offer, a.id, answered, 0
   a.call, a.offer = c.id, offer
-  learn(c, a, answered)
+  R.learn(c, a, answered)
   redis.call('HINCRBY', P .. 'talking', c.queue, 1)
   local body = {queue = c.queue, offer = opt(offer), waited_ms = opt(math.max(0, answered - c.entered)), bridged_ms = answered}
   R.fact('bridged', R.fact_base(c) .. ':' .. answered .. ':b', answered, body, c.id, a.id)

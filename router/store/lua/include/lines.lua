@@ -42,7 +42,7 @@ local function next_wake(c, q)
   elseif following then
     at = c.entered + following.after
   end
-  if q.max_wait_ms > 0 then at = math.min(at or math.huge, c.entered + q.max_wait_ms) end
+  if q.max_wait_ms > 0 and c.callback == '' then at = math.min(at or math.huge, c.entered + q.max_wait_ms) end
   return at
 end
 
@@ -54,13 +54,13 @@ function R.step_in(c, q, line)
   redis.call('ZADD', P .. 'line:' .. line, at, c.id)
   local wake = q.timed and next_wake(c, q)
   if wake then redis.call('ZADD', DUE, wake, 'w:' .. c.id) end
-  if q.nation then R.seek_place(c, q) end
+  if q.nation and c.callback == '' then R.seek_place(c, q) end
 end
 
 -- Out of its lines; it stops waiting, or is to be placed anew.
 function R.step_out(c)
   redis.call('ZREM', P .. 'wait:' .. c.queue, c.id)
-  redis.call('ZREM', P .. 'line:' .. c.line, c.id)
+  if c.line ~= '' then redis.call('ZREM', P .. 'line:' .. c.line, c.id) end -- a callback that failed stands in none for a while
   c.line = ''
   R.touch(c)
   local q = R.queue(c.queue)

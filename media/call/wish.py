@@ -1,0 +1,46 @@
+"""A waiting caller asks to be called back, and hangs up: the router keeps the place from then on. What follows: callback.py."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from tierline.common.v1.common_pb2 import Reason, Result
+
+from media.call import outcome
+from media.call.call import Call, State
+from media.call.closing import part
+from media.call.frames import Callback
+
+GONE = outcome.system(Result.RESULT_SELF_SERVED, Reason.REASON_HANGUP)  # of this node's part; the call has no end yet
+
+
+def offer(call: Call, from_ms: int) -> tuple[Path, ...]:
+    """What tells a caller of the callback, if the wait is that long, the number known and the flow has it; the key counts then."""
+    wait = call.wait
+    if wait is None or not from_ms or wait.expected_ms < from_ms or not call.menu.callback_key or not _number(call):
+        return ()
+    files = call.sounds.callback_offer(call.language)
+    wait.callback = wait.callback or bool(files)
+    return files
+
+
+def _number(call: Call) -> str:
+    """The caller's, if it can be dialled."""
+    number = call.person.calling
+    return number if number.removeprefix("+").isdigit() and len(number) >= 3 else ""
+
+
+def wished(call: Call, digit: str) -> bool:
+    """Whether this key asks for a callback now."""
+    return call.wait is not None and call.wait.callback and digit == call.menu.callback_key
+
+
+def ask(call: Call) -> State:
+    """The router keeps the place from here on; a word to the caller, who may hang up."""
+    assert call.wait is not None
+    known = call.wait.enqueue
+    profile = replace(known.profile, callback=True)
+    call.tell(Callback(replace(known, version=call.next_version(), profile=profile), _number(call)))
+    call.wait = None
+    return part(call, GONE, call.sounds.callback_noted(call.language))

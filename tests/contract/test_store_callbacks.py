@@ -1,0 +1,210 @@
+"""Callbacks in both stores: the place is kept, the agent comes first, what fails comes back, and nothing is lost with a node."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from router.core.commands import Assert, End
+from router.core.errors import OfferClosed
+from router.core.events import Effect, Offer
+from tests.contract.stores import RULES, World, frames_of, offer_in
+
+NUMBER = "13812345678"
+LISTED = ("=+8613812345678", "^138")
+
+
+async def ask(world: World, call: str, queue: str = "sales", listed: tuple[str, ...] = LISTED) -> list[Effect]:
+    """The caller of a waiting call wants to be called back."""
+    words = replace(world.words(call, queue), profile=b"\x32\x02zh")
+    return await world.store.callback(world.node, words, NUMBER, listed, world.now)
+
+
+async def dial(world: World, offer: Offer) -> list[Effect]:
+    """The agent has picked up."""
+    version = world.version(offer.call)
+    return await world.store.dialling(world.node, offer.call, version, offer.offer, world.now, "t1", world.now)
+
+
+async def test_the_place_is_kept(world: World) -> None:
+    """Callers are served in the order they came in, whether they hold the line or not."""
+    for call in ("c1", "c2", "c3"):
+        await world.enqueue(call)
+        world.clock.advance(1_000)
+    await ask(world, "c2")
+    assert [call for call, _ in world.raw().wait["sales"]] == ["c1", "c2", "c3"]
+    served = []
+    for agent in ("a1", "a2", "a3"):
+        offer = offer_in(await world.agent_effects(agent))
+        served.append((offer.call, offer.callback is not None))
+    assert served == [("c1", False), ("c2", True), ("c3", False)]
+
+
+async def test_the_offer_tells_the_node_all(world: World) -> None:
+    """A node that never saw the call gets number, version, line, time and profile; the fact tells the wish."""
+    await world.enqueue("c1")
+    entered = world.now
+    await ask(world, "c1")
+    world.clock.advance(5_000)
+    offer = offer_in(await world.agent_effects("a1"))
+    back = offer.callback
+    assert back is not None
+    assert (back.number, back.queue, back.priority, back.entered_ms, back.tries) == (NUMBER, "sales", 10, entered, 0)
+    assert (back.version, back.profile) == (2, b"\x32\x02zh")
+    assert "callback_asked" in world.kinds()
+
+
+async def test_a_wish_that_overtakes_the_line(world: World) -> None:
+    """The router never heard the Enqueue (it died): the wish alone puts the call in its place; said twice it is one."""
+    await ask(world, "c1")
+    before = len(world.facts())
+    await world.store.callback(world.node, world.words("c1", version=1), NUMBER, LISTED, world.now)
+    assert world.kinds()[before:] == []
+    assert await world.place("c1") == ("waiting", "sales")
+    assert world.kinds() == ["enqueued", "callback_asked"]
+
+
+async def test_a_wish_while_a_seat_rings(world: World) -> None:
+    """The offer is taken back and made again as one of a callback; the agent is not blamed."""
+    await world.agent("a1")
+    first = await world.offer("c1")
+    second = offer_in(await ask(world, "c1"))
+    assert second.callback is not None
+    assert second.offer != first.offer
+    assert (await world.see("a1")).state == "offered"
+
+
+async def test_reached(world: World) -> None:
+    """Agent, then customer: the agent talks from picking up, the fact of the bridge comes with the customer, the end is an end."""
+    await ask(world, "c1")
+    offer = offer_in(await world.agent_effects("a1"))
+    await dial(world, offer)
+    assert (await world.see("a1")).state == "talking"
+    assert "bridged" not in world.kinds()
+    world.clock.advance(4_000)
+    await world.answered(offer)
+    assert world.kinds()[-1] == "bridged"
+    world.clock.advance(9_000)
+    await world.store.end(world.node, End("c1", world.version("c1"), "REASON_HANGUP", "SIDE_CALLER", world.now), world.now)
+    released = world.facts()[-2].body if world.facts()[-1].kind == "agent_changed" else world.facts()[-1].body
+    assert released["talk_ms"] == 9_000
+    assert await world.place("c1") == ("", "")
+    assert world.kinds().count("callback_failed") == 0
+
+
+async def test_not_reached_is_tried_again_and_given_up(world: World) -> None:
+    """The agent is free after its after-call work, the call comes back with its old place after a while, thrice, then its end
+    is told."""
+    await ask(world, "c1")
+    offer = offer_in(await world.agent_effects("a1"))
+    for tries in (1, 2, 3):
+        await dial(world, offer)
+        await world.failed(offer, "REASON_NO_ANSWER")
+        fact = next(f for f in reversed(world.facts()) if f.kind == "callback_failed")
+        assert (fact.body["reason"], fact.body["tries"]) == ("REASON_NO_ANSWER", tries)
+        assert (await world.see("a1")).state == "after_call"
+        assert fact.body.get("again_ms", 0) == (0 if tries == 3 else world.now + 20_000)
+        if tries < 3:
+            assert await world.place("c1") == ("", "")
+            offer = offer_in(await world.expire(20_000))
+            assert offer.callback is not None
+            assert offer.callback.tries == tries
+    assert world.facts()[-1].kind == "call_ended"
+    assert world.facts()[-1].body["outcome"]["result"] == "RESULT_ABANDONED"
+    assert world.kinds().count("call_ended") == 1
+    assert await world.expire(60_000) is not None
+    assert world.kinds().count("callback_dialled") == 3
+
+
+async def test_a_seat_that_does_not_answer(world: World) -> None:
+    """Costs the agent the readiness as always, and the customer nothing: the next agent has the call, no try is counted."""
+    await ask(world, "c1")
+    offer = offer_in(await world.agent_effects("a1"))
+    await world.failed(offer, "REASON_NO_ANSWER")
+    assert (await world.see("a1")).state == "not_ready"
+    again = offer_in(await world.agent_effects("a2"))
+    assert again.callback is not None
+    assert again.callback.tries == 0
+
+
+@pytest.mark.parametrize("dialled", [False, True])
+async def test_the_node_that_makes_it_dies(world: World, dialled: bool) -> None:
+    """Before or after the agent picked up: the call is waiting or offered again by another node at once, with its old time."""
+    await ask(world, "c1")
+    offer = offer_in(await world.agent_effects("a1"))
+    if dialled:
+        await dial(world, offer)
+    world.clock.advance(5_000)
+    await world.hello("m2")
+    effects: list[Effect] = []
+    for _ in range(30):
+        world.clock.advance(1_000)
+        await world.store.heartbeat(replace(world.node, node="m2"), False, 0, world.now)
+        effects += (await world.store.expire(100, world.now)).effects
+    offers = [f for f in frames_of(effects) if isinstance(f, Offer)]
+    assert len(offers) == 1
+    assert offers[0].callback is not None
+    assert "call_ended" not in world.kinds()
+
+
+async def test_the_node_that_took_the_wish_dies(world: World) -> None:
+    """Nothing of the call hangs on it."""
+    await ask(world, "c1")
+    await world.expire(15_000, beat=False)
+    assert await world.place("c1") == ("waiting", "sales")
+    world.node = await world.hello("m1")
+    assert offer_in(await world.agent_effects("a1")).callback is not None
+
+
+async def test_without_a_media_node(world: World) -> None:
+    """An agent whose offer nobody could ring is as ready as before."""
+    await ask(world, "c1")
+    await world.expire(15_000, beat=False)
+    assert frames_of(await world.agent_effects("a1")) == []
+    assert (await world.see("a1")).state == "offered"
+    await world.expire(24_000, beat=False)
+    assert (await world.see("a1")).state == "offered"
+    assert "not_ready" not in [f.body["state"] for f in world.facts() if f.kind == "agent_changed"][1:]
+
+
+async def test_a_number_of_the_blacklist_is_not_called(world: World) -> None:
+    """Given up at once, or when it came onto the list while it waited; who waits behind is served."""
+    await ask(world, "c1", listed=("=+8613800000001",))
+    assert world.facts()[-1].body["outcome"] == {
+        "result": "RESULT_REFUSED",
+        "reason": "REASON_BLACKLISTED",
+        "side": "SIDE_SYSTEM",
+    }
+    await ask(world, "c2")
+    await world.enqueue("c3")
+    await world.store.sync_config(replace(RULES, generation=2, digest="two", blacklist=(("=+8613812345678", 0),)), world.now)
+    assert offer_in(await world.agent_effects("a1")).call == "c3"
+    assert await world.place("c2") == ("", "")
+
+
+async def test_no_longest_wait_for_who_is_called_back(world: World) -> None:
+    """Who does not hold the line is not turned away for having waited too long."""
+    limited = tuple(replace(queue, max_wait_ms=5_000) for queue in RULES.queues)
+    await world.store.sync_config(replace(RULES, generation=2, digest="two", queues=limited), world.now)
+    await world.enqueue("c1")
+    await world.enqueue("c2")
+    await ask(world, "c1")
+    await world.expire(20_000)
+    assert (await world.place("c1"), await world.place("c2")) == (("waiting", "sales"), ("", ""))
+
+
+async def test_late_and_strange_words(world: World) -> None:
+    """A node that lets the call go brings it back; an offer that is over is not dialled; a ringing node says so after a break."""
+    await ask(world, "c1")
+    offer = offer_in(await world.agent_effects("a1"))
+    await world.store.end(world.node, End("c1", world.version("c1"), "REASON_DRAIN", "SIDE_SYSTEM", world.now), world.now)
+    with pytest.raises(OfferClosed):
+        await dial(world, offer)
+    assert "call_ended" not in world.kinds()
+    again = offer_in(await world.expire(20_000))
+    await dial(world, again)
+    await world.asserted(Assert("ring", world.words("c1"), again.offer, "a1", world.now))
+    assert (await world.see("a1")).state == "talking"
+    await world.answered(again)
+    assert world.kinds()[-1] == "bridged"

@@ -52,6 +52,7 @@ def settings_of(config: CentreConfig) -> Settings:
         wrong_passwords=edge.wrong_passwords,
         origins=edge.origins,
         centres={peer.realm: peer.edge for peer in config.peer if peer.realm and peer.edge},
+        outbound={trunk.name: trunk.outbound for trunk in config.trunk if trunk.outbound},
     )
 
 

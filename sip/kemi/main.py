@@ -1,7 +1,8 @@
 """What Kamailio loads: the script object and its hooks. Wires the rooms and does nothing else.
 
 One request's way: gate (admit.py) -> by method: CANCEL | in a dialog (dialog.py) | REGISTER (register.py) | INVITE of a trunk
-(route.py), of a media node (seat.py, or between.py to another centre's seat), of another centre (between.py).
+(route.py), of a media node (seat.py, between.py to another centre's seat, outbound.py to a carrier), of another centre
+(between.py).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from sip.kemi.admit import STRANGER, Gate, Peer, Refusal, Side
 from sip.kemi.asker import Asker, Line
 from sip.kemi.between import Between
 from sip.kemi.dialog import Dialogs
+from sip.kemi.outbound import Outbound
 from sip.kemi.register import Registrar
 from sip.kemi.route import Inbound
 from sip.kemi.seat import Seats
@@ -45,6 +47,7 @@ class Script:
         self._asker = Asker(settings, line, accounts)
         self._inbound = Inbound(settings, accounts, line, seats)
         self._seats = seats
+        self._outbound = Outbound(settings, accounts)
         self._between = Between(settings, accounts, seats)
         self._dialogs = Dialogs(settings, self._between)
         self._registrar = Registrar(settings, seats)
@@ -110,7 +113,11 @@ class Script:
         return None
 
     def _dial(self, node: Peer) -> None:
-        """A media node calls a seat: ours, or another centre's by its realm."""
+        """A media node calls a customer, or a seat: ours, or another centre's by its realm."""
+        wanted = self._outbound.wanted()
+        if wanted:
+            self._outbound.invite(node, wanted)
+            return
         edge = self._between.edge_of(KSR.pv.gete("$rd"))
         if edge:
             self._between.away(node, edge)
@@ -157,6 +164,14 @@ class Script:
     def ksr_failure_lent(self, msg: object, *rest: object) -> int:
         """Our seat has failed another centre's INVITE."""
         return self._safely(self._between.lent_failure)
+
+    def ksr_reply_out(self, msg: object, *rest: object) -> int:
+        """A carrier's reply to a call of ours."""
+        return self._safely(self._outbound.reply)
+
+    def ksr_failure_out(self, msg: object, *rest: object) -> int:
+        """A call of ours to a carrier has failed."""
+        return self._safely(self._outbound.failure)
 
     def ksr_xhttp_event(self, msg: object, event: str = "") -> int:
         """An HTTP request."""

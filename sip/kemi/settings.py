@@ -32,6 +32,7 @@ class Settings:
     wrong_passwords: int = 10  # a minute from one address, then it is banned
     origins: tuple[str, ...] = ()  # Origin headers that may open a WebSocket; () any
     centres: dict[str, str] = field(default_factory=dict)  # realm of another centre's seats -> host:port of its edge
+    outbound: dict[str, str] = field(default_factory=dict)  # trunk -> host:port that takes calls of ours
     by_uri: dict[str, str] = field(init=False, default_factory=dict, compare=False)  # "sip:host:port" -> node
 
     def __post_init__(self) -> None:

@@ -82,9 +82,9 @@ def within(end: FakeNode, dialog: Dialog, method: str, cseq: int) -> None:
 
 
 def accounted(world: World, call: str) -> list[Fact]:
-    """The lines of a call, once both are written."""
+    """Entry and outcome of a call, once both are written (by whichever process)."""
     until(lambda: len([f for f in world.edge.facts() if f.call == call]) == 2, 3, "both lines are written")
-    return [fact for fact in world.edge.facts() if fact.call == call]
+    return sorted((fact for fact in world.edge.facts() if fact.call == call), key=lambda fact: fact.kind)
 
 
 def new_call() -> str:

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from ops.facts import Fact
+from router.core.home import city_key
 from router.core.match import SEAT_REASONS
 from router.core.policy import VIP_POINTS
 from router.sim.roster import Hired
@@ -239,7 +240,7 @@ def _arrival(day: Day, seen: Seen, talks: list[int], patience: float) -> Arrival
     site = day.sites.index(seen.site or day.sites[0])
     customer = f"{site}-{seen.customer}" if seen.customer else ""
     at = max(0, seen.at_ms - day.from_ms)
-    return Arrival(at, site, seen.queue, talk, max(1, int(waits)), seen.city, customer, seen.vip, three)
+    return Arrival(at, site, seen.queue, talk, max(1, int(waits)), city_key(seen.city), customer, seen.vip, three)
 
 
 def _chances(call: str) -> tuple[float, float, float]:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from router.core.home import city_key
 from router.sim.scenario import DAY_S, Load, Scenario, Spread, clock_ms, expanded
 
 SLICE_S = 900  # traffic is drawn for a quarter of an hour at a time
@@ -111,7 +112,7 @@ def _cities(rng: np.random.Generator, load: Load, count: int) -> list[str]:
         return [""] * count
     weights = np.array(list(load.cities.values()), dtype=np.float64)
     picked = rng.choice(len(weights), count, p=weights / weights.sum()).tolist()
-    names = list(load.cities)
+    names = [city_key(name) for name in load.cities]
     return [names[n] for n in picked]
 
 

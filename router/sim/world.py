@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 
-from ops.centre import Queue, Rung
-from ops.rulebook import RuleBook
+from ops.centre import Agent, Centre, CentreConfig, Router
+from ops.rulebook import RuleBook, into
 from router.core.commands import QueueRule, Rules, Stage
+from router.core.home import city_key
+from router.rules import rules_of
 from router.sim.agenda import Agenda
 from router.sim.nation import Nation
 from router.sim.roster import Hired, rostered
@@ -35,25 +38,17 @@ def by_the_book(book: RuleBook, agents: Iterable[Hired]) -> list[Hired]:
     return found
 
 
-def rules_for(rules: RuleSet, agents: Sequence[Hired], city: Callable[[Hired], str]) -> Rules:
+def rules_for(rules: RuleSet, agents: Iterable[Hired], city: Callable[[Hired], str]) -> Rules:
     """What a router of a centre with these agents makes of the rule book."""
-    queues = tuple(_queue(one, rules.one_pool) for one in rules.book.queue)
-    cities = tuple((one.id, city(one)) for one in agents if city(one))
-    weights = tuple((one.id, one.weight) for one in agents if one.weight != 1)
-    return Rules(1, "twin", queues, (), weights=weights, cities=cities, priority_worth_ms=rules.priority_worth_s * 1000)
+    people = tuple(Agent(one.id, one.id, skills=dict(one.skills), city=city(one), weight=one.weight) for one in agents)
+    config = CentreConfig(Centre("twin"), router=Router(priority_worth_s=rules.priority_worth_s), path=Path("no file"))
+    found = rules_of(into(replace(rules.book, agent=people), config))
+    return replace(found, queues=tuple(map(_pooled, found.queues))) if rules.one_pool else found
 
 
-def _queue(q: Queue, one_pool: bool) -> QueueRule:
-    ladder, vip = (tuple(_stage(rung, q.skill) for rung in rungs) for rungs in (q.ladder, q.vip_ladder))
-    if one_pool:
-        ladder, vip = (Stage(0, q.skill, ring="city"), Stage(1, q.skill)), ()  # own seats first, all the same
-    times = (q.ring_s * 1000, q.after_call_s * 1000)
-    limits = (q.own_agent_s * 1000, q.max_waiting, q.max_wait_s * 1000)
-    return QueueRule(q.id, q.skill, q.priority, *times, q.policy, ladder, vip, *limits)
-
-
-def _stage(rung: Rung, skill: str) -> Stage:
-    return Stage(rung.after_s * 1000, rung.skill or skill, rung.level, rung.ring)
+def _pooled(rule: QueueRule) -> QueueRule:
+    """All sites are cities of one centre; seats of the caller's own come first."""
+    return replace(rule, stages=(Stage(0, rule.skill, ring="city"), Stage(1, rule.skill)), vip_stages=())
 
 
 class World:
@@ -64,6 +59,7 @@ class World:
         self.start_ms = EPOCH_MS + clock_ms(scenario.begins)
         self.agenda = Agenda(self.start_ms)
         self.names = [name for name, _ in expanded(scenario.site)]
+        self._cities = [city_key(name) for name in self.names]  # what sites are in the pool
         counts = [Count() for _ in self.names]
         self.tally = Tally(scenario.warmup_s * 1000, scenario.within_s * 1000, counts)
         self.agents = by_the_book(rules.book, rostered(scenario) if agents is None else agents)
@@ -134,14 +130,14 @@ class World:
 
     def _nearest(self, came: Arrival) -> str:
         """In the pool: the caller's own site if somebody is free there, else the site where most are."""
-        desk, own = self.sites[0].desk, self.names[came.site]
+        desk, own = self.sites[0].desk, self._cities[came.site]
         plan = desk.plan.queues[came.queue]
         names = [f"{plan.order}:{plan.rule.skill}:{band}:" for band in desk.plan.layout(plan.rule.skill).bands]
 
         def free(site: str) -> int:
             return sum(len(desk.pools.get(name + site, ())) for name in names)
 
-        return own if free(own) else max(self.names, key=free)
+        return own if free(own) else max(self._cities, key=free)
 
     def _finish(self) -> None:
         """Nobody comes any more; who waits is served, or gives up."""

@@ -92,7 +92,8 @@ def differences(home: Iterable[Fact], there: Iterable[Fact], home_name: str = ""
     failed). answered_at_home_only, answered_there_only. answered_ms: at different times. talk_ms: lengths differ by more than
     TALK_MS. open_at_home, open_there: neither answered nor failed, or a talk without an end, that is over in the other ledger.
     """
-    ours, theirs = told(home), told(there)
+    ours = {p: t for p, t in told(home).items() if not t.home}
+    theirs = {p: t for p, t in told(there).items() if t.home or not t.placed}  # not what that centre held itself
     found: list[Difference] = []
     for placement in sorted({*ours, *theirs}):
         a, b = ours.get(placement, Told()), theirs.get(placement, Told())

@@ -127,6 +127,7 @@ SCHEMAS: dict[str, Schema] = {
         language=_STRING,
         menu_path=_list(_STRING),
         arrived_ms=_WHOLE,
+        callback=_BOOL,
     ),
     "Agent": _object(
         agent=_STRING,

@@ -53,6 +53,7 @@ def call_json(view: pb.CallView) -> Json:
         "language": profile.language,
         "menu_path": list(profile.menu_path),
         "arrived_ms": profile.arrived_ms,
+        "callback": profile.callback,
     }
 
 

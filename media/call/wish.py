@@ -18,7 +18,9 @@ GONE = outcome.system(Result.RESULT_SELF_SERVED, Reason.REASON_HANGUP)  # of thi
 def offer(call: Call, from_ms: int) -> tuple[Path, ...]:
     """What tells a caller of the callback, if the wait is that long, the number known and the flow has it; the key counts then."""
     wait = call.wait
-    if wait is None or not from_ms or wait.expected_ms < from_ms or not call.menu.callback_key or not _number(call):
+    if wait is None or not from_ms or not call.menu.callback_key or not _number(call):
+        return ()
+    if 0 < wait.expected_ms < from_ms:  # 0: nobody knows, for nobody is there
         return ()
     files = call.sounds.callback_offer(call.language)
     wait.callback = wait.callback or bool(files)

@@ -171,7 +171,7 @@ export function agentView(me, kept = {}) {
       h(
         "header",
         { class: "call-head" },
-        h("div", {}, h("p", { class: "over", id: "call-title" }, t(`call.title_${agent.state}`)), h("p", { class: "number", id: "caller" }, call.calling || t("call.withheld")), h("p", { class: "area", id: "area" }, area(call.home))),
+        h("div", {}, h("p", { class: "over", id: "call-title" }, t(call.callback ? `call.title_back_${agent.state}` : `call.title_${agent.state}`)), h("p", { class: "number", id: "caller" }, call.calling || t("call.withheld")), h("p", { class: "area", id: "area" }, area(call.home))),
         h("div", { class: "call-time" }, callTimer(agent), h("span", { class: "pill" }, t(`state.${agent.state}`))),
       ),
       h(

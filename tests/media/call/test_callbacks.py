@@ -10,7 +10,6 @@ from media.call import events as on
 from media.call.call import State, call_back
 from media.call.frames import Callback, End, Held, Home, Profile, Settle
 from media.call.leg import CALLER
-from media.ivr.api import Digit
 from media.ua import api as ua
 from ops.ids import CallId, LegId
 from tests.media.call.world import CALLER_SDP, SDP, SEAT_SDP, Sounds, World, house
@@ -20,14 +19,14 @@ LONG = on.Queued(4, 600_000)
 PROFILE = Profile("13812345678", "4001234", "t1", Home("CN"), "en", ("bill",), 1_759_999_000_000, 2, True)
 
 
-def waiting(calling: str = "13812345678") -> World:
+def waiting(calling: str = "13812345678", told: on.Queued = LONG) -> World:
     """A caller who was told of a long wait in a queue with callbacks."""
     world = World(sounds=Sounds())
     rules = dict(world.call.house.queues)
     rules["general"] = type(rules["general"])(20_000, True, 300_000)
     object.__setattr__(world.call.house, "queues", rules)
     world.call.person = type(world.call.person)(calling, "4001234", "t1", Home("CN"), True, world.now)
-    return world.queueing().feed(LONG).later(400)
+    return world.queueing().feed(told).later(400)
 
 
 def calling_back() -> World:
@@ -74,10 +73,14 @@ def test_no_callback_without_a_number(calling: str) -> None:
 
 def test_no_callback_where_the_wait_is_short() -> None:
     """Neither offered nor taken, where the queue has no callbacks or the wait is below its limit."""
-    world = World(sounds=Sounds()).queueing().feed(LONG).later(400)
-    assert "press_1.au" not in [file.name for file in world.call.rest]
-    assert world.feed(on.CallerDigit("1")).state is State.QUEUEING
-    assert Digit("1") is not None
+    for world in (World(sounds=Sounds()).queueing().feed(LONG).later(400), waiting(told=on.Queued(1, 299_000))):
+        assert "press_1.au" not in [file.name for file in world.call.rest]
+        assert world.feed(on.CallerDigit("1")).state is State.QUEUEING
+
+
+def test_a_callback_where_nobody_is_there() -> None:
+    """No agent has logged in, so nobody knows how long it takes: the callback is offered."""
+    assert "press_1.au" in [file.name for file in waiting(told=on.Queued(1, 0)).call.rest]
 
 
 def test_the_caller_hangs_up_during_the_confirmation() -> None:

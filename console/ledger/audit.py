@@ -126,7 +126,8 @@ def _edge(row: Row) -> Iterable[str]:
 
 
 def _ends(row: Row) -> Iterable[str]:
-    if _has(row, "call_started") and not _has(row, "call_ended") and row["reason"] != "node_lost":
+    waits = _has(row, "callback_asked") and not _has(row, "bridged")  # to be called back; the router tells when it is given up
+    if _has(row, "call_started") and not _has(row, "call_ended") and row["reason"] != "node_lost" and not waits:
         yield "no_end"
     if row["media_result"] == "answered" and not _has(row, "bridged"):
         yield "no_bridge"

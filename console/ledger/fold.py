@@ -135,7 +135,7 @@ def _service(by: ByKind, segments: dict[str, Row]) -> Row:
         "waited_ms": decisive.get("waited_ms", 0),
         "answered_ms": talks[0]["answered_ms"] if talks else 0,
         "agent": talks[-1]["agent"] if talks else "",
-        "router_talk_ms": sum(fact.body.get("talk_ms", 0) for fact in by.get("agent_released", [])),
+        "router_talk_ms": sum(fact.body.get("talk_ms", 0) for fact in _talks_over(by)),
         "offers": len(segments) - len(waits),
         "language": ended.get("language") or (chosen[-1].body.get("language", "") if chosen else ""),
         "menu_path": "/".join(path),
@@ -287,9 +287,15 @@ def _offer_went(row: Row, fact: Fact) -> None:
         row |= {"end_ms": fact.at_ms, "outcome": short(body.get("reason", ""))}
 
 
+def _talks_over(by: ByKind) -> list[Fact]:
+    """Releases of agents from talks; before the first talk a callback releases those whose customer was not reached."""
+    released = by.get("agent_released", [])
+    return [fact for fact in released if fact.at_ms >= by.at("bridged")] if "callback_failed" in by else released
+
+
 def _release(by: ByKind, talks: list[Row]) -> None:
     """Match each release to the agent's talk; what the router has not released ends with the call."""
-    for fact in by.get("agent_released", []):
+    for fact in _talks_over(by):
         mine = [row for row in talks if row["agent"] == fact.agent and not row["end_ms"]]
         if mine:
             mine[0] |= {"end_ms": fact.at_ms, "talk_ms": fact.body.get("talk_ms", 0), "side": short(fact.body.get("side", ""))}

@@ -174,3 +174,17 @@ def day(at: int, calls: int) -> Iterator[CallFacts]:
     makers = (answered, answered, missed_then_answered, abandoned, refused)
     for n in range(calls):
         yield makers[n % len(makers)](at + 20 * n, n)
+
+
+def called_back(at: int) -> CallFacts:
+    """A caller who asked for a callback, was busy at the first try and talked at the second, to the same agent."""
+    made = CallFacts(at).arrive().choose().enqueue()
+    made.router("callback_asked", queue="bills")
+    made.wait(60_000).offer()
+    made.router("callback_dialled", "a1", queue="bills", offer=made.offer_id, trunk="t1", tries=1)
+    made.wait(8000).router("agent_released", "a1", queue="bills", talk_ms=8000, side="SIDE_CALLER")
+    again = made.at + 300_000
+    made.router("callback_failed", queue="bills", offer=made.offer_id, reason="REASON_BUSY", tries=1, again_ms=again)
+    made.wait(300_000).offer()
+    made.router("callback_dialled", "a1", queue="bills", offer=made.offer_id, trunk="t1", tries=2)
+    return made.bridge().end()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from console.ledger.fold import Rows, fold, number, short
 from console.ledger.stretches import place, relink, stretch
 from ops.facts import Fact
-from tests.console.samples import CallFacts, abandoned, answered, guest, missed_then_answered, placed_out, refused
+from tests.console.samples import CallFacts, abandoned, answered, called_back, guest, missed_then_answered, placed_out, refused
 
 T0 = 1_760_000_000_000
 
@@ -40,6 +40,16 @@ def test_missed_offer_segments() -> None:
     wait, missed, talk = rows.segments.values()
     assert wait["waited_ms"] == 24_000 and missed["end_ms"] - missed["start_ms"] == 20_000
     assert talk["talk_ms"] == 30_000 and talk["side"] == "agent" and rows.call["agent"] == "a2" and rows.call["offers"] == 2
+
+
+def test_called_back() -> None:
+    """One wait over all tries, the try that failed with its reason, the talk with its own length though the agent is the same."""
+    rows = rows_of(called_back(T0))
+    parts = [(part["kind"], part["agent"], part["outcome"]) for part in rows.segments.values()]
+    assert parts == [("queue", "", "answered"), ("agent", "a1", "busy"), ("agent", "a1", "answered")]
+    wait, _, talk = rows.segments.values()
+    assert wait["waited_ms"] == 372_000
+    assert (talk["talk_ms"], rows.call["router_talk_ms"], rows.call["result"]) == (30_000, 30_000, "answered")
 
 
 def test_answered_by_another_centre() -> None:

@@ -76,9 +76,25 @@ def _figures(name: str, plan: Plan, outcome: Outcome) -> dict[str, object]:
     if name == "erlang":
         formula = show.formula(plan)
         figures |= {"wait": round(outcome.total.all_s, 3), "abandoned_formula": round(100 * formula.abandoned, 3)}
-        return figures | {"wait_formula": round(formula.wait_s, 3)}
+        figures |= {"wait_formula": round(formula.wait_s, 3)}
     figures |= {"turned_away": outcome.total.turned_away, "missed": outcome.missed, "spread": outcome.spread}
-    return figures | {"places": outcome.places, "seconds": round(outcome.seconds, 1)}
+    figures |= {"places": outcome.places, "seconds": round(outcome.seconds, 1), "expected": _told(outcome)}
+    return figures | ({"quarters": _quarters(outcome)} if plan.calls is None else {})
+
+
+def _told(outcome: Outcome) -> list[list[float]]:
+    """Callers in line by what they were told: how many, mean told, mean wait, mean error, in s."""
+    bins = [one for one in outcome.expected if one.calls]
+    return [[one.calls, *(round(ms / one.calls / 1000, 2) for ms in (one.told_ms, one.real_ms, one.off_ms))] for one in bins]
+
+
+def _quarters(outcome: Outcome) -> list[tuple[str, int, float, float, float]]:
+    """Time of the day, calls, answered in 20 s, abandoned, away, in per cent."""
+    begins = outcome.begins_ms
+    return [
+        (show.clock(at, begins), one.offered, round(one.sl, 2), round(one.abandonment, 2), round(one.away_share, 2))
+        for at, one in sorted(outcome.periods.items())
+    ]
 
 
 def _tell(args: argparse.Namespace, plans: Sequence[Plan], found: Sequence[Outcome]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import os
 import re
@@ -114,7 +115,8 @@ def clean_up(config: CentreConfig) -> list[int]:
     pid = pid_file(folder_of(config))
     left = leftovers(pid)
     for process in left:
-        os.kill(process, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # children end with the main process, maybe right now
+            os.kill(process, signal.SIGKILL)
     end = CLOCK.mono_ms() + GONE_MS
     while leftovers(pid):
         if CLOCK.mono_ms() > end:

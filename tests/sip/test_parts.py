@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import re
+import subprocess
 from pathlib import Path
 
 import grpc
@@ -12,7 +13,7 @@ import pytest
 from tierline.routing.v1 import routing_pb2
 
 from ops.centre import Trunk
-from sip import render
+from sip import edge, render
 from sip.kemi import h2, headers, settings
 from sip.kemi.breaker import Breaker, Limits
 from sip.kemi.routers import PATH, Asking, Link, Router
@@ -207,3 +208,12 @@ def test_http2_answers_pings_and_refuses_nonsense() -> None:
     assert bytes(connection.outgoing) == h2.frame(h2.PING, h2.ACK, 0, b"12345678")
     with pytest.raises(h2.ProtocolError):
         connection.feed(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+
+def test_an_orphan_that_ends_meanwhile_is_no_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that was found and is gone before it is killed does not keep the edge from starting."""
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    found = iter([[gone.pid], []])
+    monkeypatch.setattr(edge, "leftovers", lambda _: next(found))
+    assert edge.clean_up(edge_config(tmp_path)) == [gone.pid]

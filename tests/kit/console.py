@@ -27,6 +27,13 @@ class Person:
             assert answer.status == 200, f"{path}: {answer.status} {got}"
             return got
 
+    async def known(self, path: str) -> Json | None:
+        """GET an /api path of what the router knows; None while no router answers (503): it may be starting."""
+        async with self._session.get(path) as answer:
+            got: Json = await answer.json()
+            assert answer.status in (200, 503), f"{path}: {answer.status} {got}"
+            return got if answer.status == 200 else None
+
     async def post(self, path: str, **body: object) -> Json:
         """POST to an /api path; AssertionError unless 200."""
         async with self._session.post(path, json=body) as answer:
@@ -54,8 +61,9 @@ class Person:
         seen: list[Json] = []
 
         async def there() -> bool:
-            seen.append(await self.now())
-            return bool(seen[-1]["state"] == state)
+            if (got := await self.known("/api/agent")) is not None:
+                seen.append(got["agent"])
+            return bool(seen) and bool(seen[-1]["state"] == state)
 
         await until_async(there, within, f"the agent is {state}", 0.1)
         return seen[-1]
@@ -64,7 +72,8 @@ class Person:
         """Return when so many callers wait in all queues, as the supervisor's board shows it."""
 
         async def there() -> bool:
-            return sum(int(queue["waiting"]) for queue in (await self.get("/api/board"))["queues"]) == count
+            board = await self.known("/api/board")
+            return board is not None and sum(int(queue["waiting"]) for queue in board["queues"]) == count
 
         await until_async(there, within, f"{count} callers wait", 0.1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -25,7 +26,8 @@ LOCALES = {"zh": "zh-CN", "en": "en-US"}
 async def chromium() -> AsyncIterator[Browser]:
     """Debian's Chromium without a window."""
     async with async_playwright() as tool:
-        browser = await tool.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+        # Chromium's socket is in its TMPDIR, and its path may be no longer than 107 bytes.
+        browser = await tool.chromium.launch(executable_path=CHROMIUM, args=ARGS, env={**os.environ, "TMPDIR": "/tmp"})
         try:
             yield browser
         finally:

@@ -21,7 +21,8 @@ class PostgresServer:
     """initdb and postgres in a folder of its own. `start`, `stop(kill=True)`, `start` keeps the data; `close` removes it."""
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="tierline-pg-"))
+        # Not where TMPDIR says: that may be a folder that other users cannot enter.
+        self.folder = Path(tempfile.mkdtemp(prefix="tierline-pg-", dir="/tmp"))
         self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
         if os.geteuid() == 0:

@@ -17,7 +17,8 @@ BLACKLISTED = "REASON_BLACKLISTED"
 
 def pending(c: Call) -> bool:
     """Whether its customer is still to be reached."""
-    return bool(c.callback) and (c.state is not CallState.TALKING or bool(c.dialling))
+    in_line = c.state in (CallState.WAITING, CallState.OFFERED)
+    return bool(c.callback) and (in_line or (c.state is CallState.TALKING and bool(c.dialling)))
 
 
 def words(c: Call) -> CallBack | None:

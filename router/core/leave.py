@@ -107,6 +107,9 @@ def put_back(d: Desk, c: Call, why: str, side: str) -> str:
 
 def lose(d: Desk, c: Call) -> None:
     """The call's node vanished: its end is ours to tell. Who is to be called back waits on."""
+    if callback.pending(c) and c.state is CallState.WAITING:
+        callback.put_down(d, c)
+        return
     if callback.pending(c):
         dialled = c.state is CallState.TALKING
         offer = put_back(d, c, "REASON_NODE_LOST", "SIDE_SYSTEM")

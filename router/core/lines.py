@@ -71,8 +71,10 @@ def step_in(d: Desk, c: Call, q: QueuePlan, line: str) -> None:
 def step_out(d: Desk, c: Call) -> None:
     """Out of its lines; it stops waiting, or is to be placed anew."""
     d.waiting(c.queue).remove(c.id)
-    if c.line:  # a callback that failed stands in none for a while
+    if c.line:
         d.lines[c.line].remove(c.id)
+    else:  # a callback that failed stands in none for a while
+        d.due.remove(f"w:{c.id}")
     if c.line.startswith("own:") and not d.lines[c.line]:
         del d.lines[c.line]
     c.line, q = "", d.plan.queues[c.queue]

@@ -2,7 +2,8 @@
 
 -- Whether its customer is still to be reached.
 function R.pending(c)
-  return c.callback ~= '' and (c.state ~= 'talking' or c.dialling == 1)
+  local in_line = c.state == 'waiting' or c.state == 'offered'
+  return c.callback ~= '' and (in_line or (c.state == 'talking' and c.dialling == 1))
 end
 
 -- The live node with the least load; nil: there is none. `told`: it must have a stream.

@@ -177,6 +177,7 @@ end
 
 -- The call's node vanished: its end is ours to tell. Who is to be called back waits on.
 function R.lose(c)
+  if R.pending(c) and c.state == 'waiting' then return R.put_down(c) end
   if R.pending(c) then
     local dialled = c.state == 'talking'
     local offer = R.put_back(c, 'REASON_NODE_LOST', 'SIDE_SYSTEM')

@@ -60,7 +60,11 @@ end
 -- Out of its lines; it stops waiting, or is to be placed anew.
 function R.step_out(c)
   redis.call('ZREM', P .. 'wait:' .. c.queue, c.id)
-  if c.line ~= '' then redis.call('ZREM', P .. 'line:' .. c.line, c.id) end -- a callback that failed stands in none for a while
+  if c.line ~= '' then
+    redis.call('ZREM', P .. 'line:' .. c.line, c.id)
+  else -- a callback that failed stands in none for a while
+    redis.call('ZREM', DUE, 'w:' .. c.id)
+  end
   c.line = ''
   R.touch(c)
   local q = R.queue(c.queue)

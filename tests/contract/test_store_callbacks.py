@@ -208,3 +208,21 @@ async def test_late_and_strange_words(world: World) -> None:
     assert (await world.see("a1")).state == "talking"
     await world.answered(again)
     assert world.kinds()[-1] == "bridged"
+
+
+async def test_a_node_that_holds_a_waiting_one_is_lost(world: World) -> None:
+    """Whoever said of a waiting callback that it has it: when that node is lost the call stands where it stood, and is no end's."""
+    await ask(world, "c1")
+    await world.asserted(Assert("wait", world.words("c1")))
+    await world.expire(15_000, beat=False)
+    assert await world.place("c1") == ("waiting", "sales")
+    assert "call_ended" not in world.kinds()
+
+
+async def test_turned_away_and_ended(world: World) -> None:
+    """A call with a wish that its queue takes no more ends as any other."""
+    await ask(world, "c1")
+    await world.enqueue("c1", "vip")
+    await world.store.enqueue(world.node, replace(world.words("c1", "sales"), closed="REASON_CLOSED"), world.now)
+    await world.store.end(world.node, End("c1", world.version("c1"), "REASON_HANGUP", "SIDE_CALLER", world.now), world.now)
+    assert await world.place("c1") == ("", "")

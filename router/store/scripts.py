@@ -25,6 +25,7 @@ from router.store.rows import VIEW_AGENT, VIEW_CALL
 
 FOLDER = Path(__file__).parent / "lua"
 _INCLUDE = re.compile(r"^--@include (\w+)$", re.MULTILINE)
+_MAKER = re.compile(r"^--@maker (\w+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,21 @@ def _included(text: str) -> str:
     return _INCLUDE.sub(lambda found: (FOLDER / "include" / f"{found.group(1)}.lua").read_text(), text)
 
 
+def _with_makers(text: str) -> str:
+    """For `--@maker CALL`: MAKE_CALL(got), the row of CALL_FIELDS (the first CALL_TEXTS are text) from what HMGET gave."""
+
+    def maker(found: re.Match[str]) -> str:
+        name = found.group(1)
+        listed = re.search(rf"^local {name}_FIELDS = \{{(.*?)\}}", text, re.MULTILINE | re.DOTALL)
+        texts = re.search(rf"^local {name}_TEXTS = (\d+)", text, re.MULTILINE)
+        assert listed and texts, f"no fields of {name}"
+        fields = enumerate(re.findall(r"'(\w+)'", listed.group(1)), 1)
+        made = (f"['{f}']=g[{n}] or ''" if n <= int(texts.group(1)) else f"['{f}']=tonumber(g[{n}] or 0)" for n, f in fields)
+        return f"local function MAKE_{name}(g) return {{id='',was=g,lined=false,over=false,{','.join(made)}}} end"
+
+    return _MAKER.sub(maker, text)
+
+
 def verbs() -> dict[str, str]:
     """Verb -> body of its function."""
     return {path.stem: path.read_text() for path in sorted(FOLDER.glob("*.lua")) if path.stem != "library"}
@@ -86,7 +102,7 @@ def verbs() -> dict[str, str]:
 @lru_cache
 def load(times: Times) -> Library:
     """The whole, for routers with these times."""
-    code = tables(times) + _included((FOLDER / "library.lua").read_text())
+    code = tables(times) + _with_makers(_included((FOLDER / "library.lua").read_text()))
     bodies = verbs()
     digest = hashlib.sha256((code + "".join(bodies.values())).encode()).hexdigest()[:12]
     functions = {verb: f"tierline_{digest}_{verb}" for verb in bodies}

@@ -79,8 +79,11 @@ class Wire(asyncio.Protocol):
     def _settle(self, future: asyncio.Future[Any], decode: Decode | None, reply: object) -> None:
         if isinstance(reply, hiredis.ReplyError):
             future.set_exception(self._on_error(reply))
-        else:
+            return
+        try:
             future.set_result(decode(reply) if decode is not None else reply)
+        except (ValueError, TypeError, LookupError, AttributeError) as error:  # not what we expect of a script: told to whoever asked
+            future.set_exception(error)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """asyncio: gone."""

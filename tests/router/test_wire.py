@@ -110,3 +110,11 @@ async def test_library_and_rules_come_back(redis_port: int) -> None:
     await until_async(works, 5, "library and rules")
     admin.abort()
     await store.close()
+
+
+async def test_an_answer_that_cannot_be_read_fails_its_own_call(wire: Wire) -> None:
+    """A reply that its reader chokes on is told to whoever asked; the connection and the other answers live on."""
+    bad, after = wire.call(("ECHO", "x"), int), wire.call(("ECHO", "7"), int)
+    with pytest.raises(ValueError, match="invalid literal"):
+        await bad
+    assert await after == 7

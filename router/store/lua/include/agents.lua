@@ -50,23 +50,31 @@ function R.agent_to(a, state, reason)
   if (state == 'not_ready' or state == 'logged_out') and R.plan() and R.planned.own then let_go(a) end
 end
 
+-- Keys of the class lines that an agent takes calls from; kept with the plan.
+local function lines_of(a, plan)
+  local city = plan.cities[a.id]
+  local name = city and a.skills .. '|' .. city or a.skills
+  local list = plan.hears[name]
+  if list then return list end
+  list = {}
+  for skill, level in each_skill(a) do
+    for _, read in ipairs(plan.reads[skill] or {}) do
+      local fits = math.min(tonumber(level), WORST) <= read.level
+      if fits and not read.by_city then list[#list + 1] = P .. 'line:' .. read.line end
+      if fits and read.by_city and city then list[#list + 1] = P .. 'line:' .. read.line .. city end
+    end
+  end
+  plan.hears[name] = list
+  return list
+end
+
 -- The first call over all lines the agent may take calls from; nil if nobody waits.
 local function first_call(a)
-  local plan = R.plan()
-  if not plan then return nil end
-  local best, best_score
-  local function look(line)
-    local id, score = head_of(P .. 'line:' .. line)
+  local plan, best, best_score = R.plan() or R.no_plan(), nil, nil
+  if plan.own then best, best_score = head_of(P .. 'line:own:' .. a.id) end
+  for _, key in ipairs(lines_of(a, plan)) do
+    local id, score = head_of(key)
     if id and (not best or score < best_score or (score == best_score and id < best)) then best, best_score = id, score end
-  end
-  if plan.own then look('own:' .. a.id) end
-  local city = plan.cities[a.id]
-  for skill, level in each_skill(a) do
-    level = math.min(tonumber(level), WORST)
-    for _, read in ipairs(plan.reads[skill] or {}) do
-      if level <= read.level and not read.by_city then look(read.line) end
-      if level <= read.level and read.by_city and city then look(read.line .. city) end
-    end
   end
   return best
 end

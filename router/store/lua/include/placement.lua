@@ -11,9 +11,13 @@ local PLACE_TEXTS = 11
 local GUEST_FIELDS = {'skill', 'n', 'up', 'missed'}
 local GUEST_TEXTS = 1
 
-local function blank(fields, texts)
-  local row = {}
-  for i, field in ipairs(fields) do row[field] = i <= texts and '' or 0 end
+--@maker PLACE
+--@maker GUEST
+
+-- A row that is not in Redis yet: written with all its fields.
+local function blank(make)
+  local row = make({})
+  row.whole = true
   return row
 end
 
@@ -22,7 +26,7 @@ function R.remote(c)
   if c.place == '' then return nil end
   local r = R.remotes[c.id]
   if not r then
-    r = read(P .. 'place:' .. c.id, PLACE_FIELDS, PLACE_TEXTS) or blank(PLACE_FIELDS, PLACE_TEXTS)
+    r = read(P .. 'place:' .. c.id, PLACE_FIELDS, MAKE_PLACE) or blank(MAKE_PLACE)
     R.remotes[c.id] = r
   end
   return r
@@ -33,7 +37,7 @@ function R.remote_or_new(c)
   if c.place == '' then
     c.place = 'none'
     R.touch(c)
-    R.remotes[c.id] = blank(PLACE_FIELDS, PLACE_TEXTS)
+    R.remotes[c.id] = blank(MAKE_PLACE)
   end
   return R.remote(c)
 end
@@ -43,7 +47,7 @@ function R.guest(c)
   if c.home == '' then return nil end
   local g = R.guests[c.id]
   if not g then
-    g = read(P .. 'guest:' .. c.id, GUEST_FIELDS, GUEST_TEXTS) or blank(GUEST_FIELDS, GUEST_TEXTS)
+    g = read(P .. 'guest:' .. c.id, GUEST_FIELDS, MAKE_GUEST) or blank(MAKE_GUEST)
     R.guests[c.id] = g
   end
   return g
@@ -51,13 +55,15 @@ end
 
 function R.guest_new(c, home, skill, n)
   c.home = home
-  R.guests[c.id] = {skill = skill, n = n, up = 0, missed = 0}
+  local g = blank(MAKE_GUEST)
+  g.skill, g.n = skill, n
+  R.guests[c.id] = g
 end
 
 -- The rows go with their calls, before them: their keys expire together.
 function R.flush_places()
-  for id, r in pairs(R.remotes) do write(P .. 'place:' .. id, r, PLACE_FIELDS) end
-  for id, g in pairs(R.guests) do write(P .. 'guest:' .. id, g, GUEST_FIELDS) end
+  for id, r in pairs(R.remotes) do write(P .. 'place:' .. id, r, PLACE_FIELDS, PLACE_TEXTS) end
+  for id, g in pairs(R.guests) do write(P .. 'guest:' .. id, g, GUEST_FIELDS, GUEST_TEXTS) end
 end
 
 function R.keep_place(c, live)

@@ -107,6 +107,7 @@ function R.compiled(doc)
     end
   end
   for _, city in pairs(plan.cities) do plan.seated[city] = true end
+  plan.stands, plan.hears = {}, {} -- kept by pools_of, lines_of
   plan.towns = table.concat(sorted(plan.seated), '\n')
   return plan
 end
@@ -123,6 +124,11 @@ function R.plan()
     R.planned = stamp and memo
   end
   return R.planned
+end
+
+-- What stands in for a plan in a store that was emptied.
+function R.no_plan()
+  return {cities = {}, weights = {}, layouts = {}, reads = {}, seated = {}, stands = {}, hears = {}}
 end
 
 -- New rules for this run and the next; `plan` is `doc` compiled.

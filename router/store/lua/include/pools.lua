@@ -21,34 +21,39 @@ local function score_of(a, order, level, pool)
   if order == 'idle' then return a.idle end
   if order == 'fewest' then return a.took * CYCLE + a.idle % CYCLE end
   if order == 'mean_idle' then return a.idles > 0 and SPAN - math.floor(a.idled / a.idles) or a.idle - SPAN end
-  local weight = R.plan() and R.planned.weights[a.id] or 1
+  local weight = (R.plan() or R.no_plan()).weights[a.id] or 1
   return clock_of(pool) + draw(a.id .. '|' .. pool .. '|' .. string.format('%d', NOW) .. '|' .. a.ver) / weight
 end
 
--- Each pool the agent belongs to (for `only` that skill): work(name, order, level).
-local function each_pool(a, work, only)
-  local plan = R.plan()
-  local city = plan and plan.cities[a.id]
+-- Each pool the agent belongs to: {key, pool, order, level, skill}. Kept with the plan: agents have few different sets of skills.
+local function pools_of(a)
+  local plan = R.plan() or R.no_plan()
+  local city = plan.cities[a.id]
+  local name = city and a.skills .. '|' .. city or a.skills
+  local list = plan.stands[name]
+  if list then return list end
+  list = {}
   for skill, level in each_skill(a) do
-    level = tonumber(level)
     local layout = R.layout(skill)
-    for _, named in ipairs(only and only ~= skill and {} or layout.names[math.min(level, WORST)]) do
-      work(named[2] .. ANY, named[1], level)
-      if city and layout.by_city then work(named[2] .. city, named[1], level) end
+    for _, named in ipairs(layout.names[math.min(tonumber(level), WORST)]) do
+      for _, ring in ipairs({ANY, layout.by_city and city or nil}) do
+        local pool = named[2] .. ring
+        list[#list + 1] = {P .. 'ready:' .. pool, pool, named[1], tonumber(level), skill}
+      end
     end
   end
+  plan.stands[name] = list
+  return list
 end
 
 function R.line_up(a)
-  each_pool(a, function(pool, order, level)
-    redis.call('ZADD', P .. 'ready:' .. pool, score_of(a, order, level, pool), a.id)
-  end)
+  for _, at in ipairs(pools_of(a)) do redis.call('ZADD', at[1], score_of(a, at[3], at[4], at[2]), a.id) end
   a.lined = true
 end
 
 -- Only the rules that were in force at line_up know where the agent stands: see sync_config.lua.
 function R.line_out(a)
-  each_pool(a, function(pool) redis.call('ZREM', P .. 'ready:' .. pool, a.id) end)
+  for _, at in ipairs(pools_of(a)) do redis.call('ZREM', at[1], a.id) end
   a.lined = false
 end
 
@@ -73,15 +78,17 @@ function R.stack(skill, agents)
   local words = {}
   for _, id in ipairs(agents) do
     local a = R.agent_load(id)
-    each_pool(a, function(pool, order, level)
-      local list = words[pool] or {'ZADD', P .. 'ready:' .. pool}
-      list[#list + 1], list[#list + 2] = score_of(a, order, level, pool), id
-      words[pool] = list
-      if #list > 1000 then
-        redis.call(unpack(list))
-        words[pool] = nil
+    for _, at in ipairs(pools_of(a)) do
+      if at[5] == skill then
+        local list = words[at[1]] or {'ZADD', at[1]}
+        list[#list + 1], list[#list + 2] = score_of(a, at[3], at[4], at[2]), id
+        words[at[1]] = list
+        if #list > 1000 then
+          redis.call(unpack(list))
+          words[at[1]] = nil
+        end
       end
-    end, skill)
+    end
   end
   for _, list in pairs(words) do redis.call(unpack(list)) end
 end

@@ -82,7 +82,7 @@ class Wire(asyncio.Protocol):
             return
         try:
             future.set_result(decode(reply) if decode is not None else reply)
-        except (ValueError, TypeError, LookupError, AttributeError) as error:  # not what we expect of a script: told to whoever asked
+        except (ValueError, TypeError, LookupError, AttributeError) as error:  # no reply of our scripts: told to who asked
             future.set_exception(error)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -51,7 +51,7 @@ class Overflow(Pair):
         return result
 
     @initialize()
-    def begin(self) -> None:  # type: ignore[override]  # one way to begin instead of Pair's
+    def begin(self) -> None:
         self.hello("m2", 0)
         self.configure(NATION, 1)
         self.hold("r1", 60_000)

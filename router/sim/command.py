@@ -74,9 +74,9 @@ def _figures(name: str, plan: Plan, outcome: Outcome) -> dict[str, object]:
     if name == "national":
         return figures
     if name == "erlang":
-        formula = show.formula(plan)
+        formula = show.formula(plan, outcome)
         figures |= {"wait": round(outcome.total.all_s, 3), "abandoned_formula": round(100 * formula.abandoned, 3)}
-        figures |= {"wait_formula": round(formula.wait_s, 3)}
+        figures |= {"wait_formula": round(formula.wait_s, 3), "erlang": round(outcome.drawn.erlang, 3)}
     figures |= {"turned_away": outcome.total.turned_away, "missed": outcome.missed, "spread": outcome.spread}
     figures |= {"places": outcome.places, "seconds": round(outcome.seconds, 1), "expected": _told(outcome)}
     return figures | ({"quarters": _quarters(outcome)} if plan.calls is None else {})

@@ -19,7 +19,7 @@ from router.sim import day as days
 from router.sim.day import Day
 from router.sim.library import Plan
 from router.sim.scenario import clock_ms, expanded
-from router.sim.tally import Bin, Count, Tally
+from router.sim.tally import Bin, Count, Drawn, Tally
 from router.sim.traffic import Arrival, generate
 from router.sim.world import World
 
@@ -40,6 +40,7 @@ class Outcome:
     sites: dict[str, Count]
     groups: dict[str, Count]
     begins_ms: int  # time of the day at which it begins
+    drawn: Drawn
     missed: int
     places: int
     seconds: float
@@ -86,6 +87,7 @@ def _outcome(plan: Plan, world: World, tally: Tally, seconds: float) -> Outcome:
         sites=dict(zip(names, tally.sites, strict=True)),
         groups=tally.groups,
         begins_ms=clock_ms(plan.scenario.begins),
+        drawn=tally.drawn,
         missed=tally.missed,
         places=tally.places,
         seconds=seconds,

@@ -124,7 +124,7 @@ class Site:
     def arrive(self, number: int, came: Arrival) -> None:
         """A caller asks for an agent."""
         now = self.agenda.now
-        counts = self.tally.offer(came.site, came.at_ms, f"{came.queue} VIP" if came.vip else came.queue)
+        counts = self.tally.offer(came, f"{came.queue} VIP" if came.vip else came.queue)
         caller = Caller(f"{self.name}-{number}", came, counts, now)
         self.callers[caller.id] = caller
         words = Enqueue(

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from router.sim.traffic import Arrival
+
 PERIOD_MS = 900_000
 BIN_MS = 10_000  # predicted waits are compared with real ones in steps of so much
 BINS = 31  # the last one holds all that is longer
@@ -65,6 +67,31 @@ class Bin:
     off_ms: int = 0  # sum of the absolute differences
 
 
+@dataclass(slots=True)
+class Drawn:
+    """What chance really brought: sums over the callers that are counted."""
+
+    calls: int = 0
+    handling_ms: int = 0
+    patience_ms: int = 0
+    first_ms: int = -1
+    last_ms: int = 0
+
+    def add(self, came: Arrival) -> None:
+        """One more."""
+        self.calls += 1
+        self.handling_ms += came.handling_ms
+        self.patience_ms += came.patience_ms
+        self.last_ms = came.at_ms
+        if self.first_ms < 0:
+            self.first_ms = came.at_ms
+
+    @property
+    def erlang(self) -> float:
+        """The load that came."""
+        return self.handling_ms / max(1, self.last_ms - self.first_ms)
+
+
 def _share(part: int, whole: int) -> float:
     return 100 * part / whole if whole else 0.0
 
@@ -76,24 +103,25 @@ class Tally:
     from_ms: int
     within_ms: int
     sites: list[Count]
-    until_ms: int = 1 << 62
     periods: dict[int, Count] = field(default_factory=dict)  # quarter of an hour since the beginning
     groups: dict[str, Count] = field(default_factory=dict)  # of each queue, and of VIP callers in each
     bins: list[Bin] = field(default_factory=lambda: [Bin() for _ in range(BINS)])
     agents: dict[str, int] = field(default_factory=dict)  # agent -> calls answered
     busy_ms: int = 0  # talk of all agents
+    drawn: Drawn = field(default_factory=Drawn)
     missed: int = 0  # offers that nobody answered
     reports: int = 0
     places: int = 0  # asked of the nation
 
-    def offer(self, site: int, at_ms: int, group: str) -> tuple[Count, ...]:
+    def offer(self, came: Arrival, group: str) -> tuple[Count, ...]:
         """A caller comes: the counters it belongs to, () if it is not counted."""
-        if not self.from_ms <= at_ms < self.until_ms:
+        if came.at_ms < self.from_ms:
             return ()
-        period = at_ms // PERIOD_MS
+        self.drawn.add(came)
+        period = came.at_ms // PERIOD_MS
         where = self.periods.get(period) or self.periods.setdefault(period, Count())
         kind = self.groups.get(group) or self.groups.setdefault(group, Count())
-        counts = (self.sites[site], where, kind)
+        counts = (self.sites[came.site], where, kind)
         for count in counts:
             count.offered += 1
         return counts

@@ -25,6 +25,7 @@ from router.sim.traffic import Arrival
 LONG_MS = 1 << 45
 TIMES = Times(lost_ms=LONG_MS, gap_ms=LONG_MS, keep_ms=60_000)  # the twin's media nodes do not fail
 FACTS = 4096  # facts are handed on in bunches
+GOLDEN = 0.6180339887498949  # spreads the offers of one call evenly over 0..1
 Sink = Callable[[list[Fact]], None]
 
 
@@ -175,7 +176,7 @@ class Site:
             return
         caller.ringing[frame.offer] = frame
         caller.offers += 1
-        if (caller.came.chance * 7919 * caller.offers) % 1 * 1000 < self.seats.missed_per_mille:
+        if (caller.came.chance + GOLDEN * caller.offers) % 1 * 1000 < self.seats.missed_per_mille:
             self.agenda.at(frame.expires_ms, self._missed, caller, frame)
         elif self.seats.answer_ms:
             self.agenda.at(self.agenda.now + self.seats.answer_ms, self._answered, caller, frame)

@@ -45,14 +45,15 @@ ACCOUNT = (
 def prepare(folder: Path, values: dict[str, object]) -> list[str]:
     """Write its files into `folder` (made anew, private) and give the command that starts it.
 
-    `values`: seat, realm, password, edge (host:port), transport, address, port, audio, low, high.
+    To be started in `folder`: a path that baresip is told may have no more than 127 bytes, so all are relative to it.
+    `values`: seat, realm, password, edge (host:port), transport, address, port, audio (relative too), low, high.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     (folder / "config").write_text(CONFIG.format(modules=MODULES, **values))
     (folder / "accounts").write_text(ACCOUNT.format(**values))
     (folder / "accounts").chmod(0o600)
     (folder / "contacts").write_text("")
-    return ["stdbuf", "-oL", "baresip", "-f", str(folder)]
+    return ["stdbuf", "-oL", "baresip", "-f", "."]
 
 
 def registered(line: str) -> bool:

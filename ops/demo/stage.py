@@ -61,9 +61,10 @@ class Stage:
             "port": ports[0],
             "low": ports[2],
             "high": ports[-1],
-            "audio": said,
+            "audio": f"../{said.name}",
         }
-        await self._phone(f"baresip-{seat}", baresip.prepare(self.folder / f"baresip-{seat}", values), baresip.registered)
+        folder = self.folder / f"baresip-{seat}"
+        await self._phone(folder.name, baresip.prepare(folder, values), baresip.registered, folder)
 
     def password(self, table: str, key: str, name: str) -> str:
         """From the centre's credentials file. Raises StageError."""
@@ -73,7 +74,7 @@ class Stage:
             raise StageError(f"{self.endpoints['credentials']} knows no {name}: was the centre started with another centre.toml?")
         return str(found)
 
-    async def _phone(self, name: str, words: list[str], registered: Callable[[str], bool]) -> None:
+    async def _phone(self, name: str, words: list[str], registered: Callable[[str], bool], cwd: Path = ROOT) -> None:
         """Start a phone, its words into a log, and wait until it says that it is registered."""
         log = self.folder / f"{name}.log"
         process = await asyncio.create_subprocess_exec(
@@ -81,7 +82,7 @@ class Stage:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            cwd=ROOT,
+            cwd=cwd,
             start_new_session=True,
         )
         self.processes.append(process)

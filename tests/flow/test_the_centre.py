@@ -23,8 +23,8 @@ BARESIP = """
 poll_method epoll
 sip_listen 127.0.0.1:{port}
 net_interface 127.0.0.1
-audio_player aufile,{folder}/heard.wav
-audio_source aufile,{voice}
+audio_player aufile,heard.wav
+audio_source aufile,voice.wav
 audio_alert aufile,/dev/null
 module_path /usr/lib/baresip/modules
 module g711.so
@@ -60,14 +60,15 @@ async def test_every_service_can_be_watched(centre: Centre) -> None:
 
 async def test_baresip_is_a_seat(centre: Centre, many: Phones, tmp_path: Path) -> None:
     """A stock baresip registers with digest, is offered a call, and both sides hear each other."""
-    port, voice = free_port(), tmp_path / "voice.wav"
-    audio.write_wav(voice, phones.voice("baresip", seconds=20))
-    (tmp_path / "config").write_text(BARESIP.format(port=port, folder=tmp_path, voice=voice))
+    audio.write_wav(tmp_path / "voice.wav", phones.voice("baresip", seconds=20))
+    (tmp_path / "config").write_text(BARESIP.format(port=free_port()))
     realm, edge = centre.endpoints["realm"], centre.endpoints["sip"]["udp"]
     account = f'<sip:8002@{realm};transport=udp>;auth_user=8002;auth_pass={centre.seat_password("8002")};outbound="sip:{edge}"'
     (tmp_path / "accounts").write_text(f"{account};answermode=auto;regint=60;audio_codecs=PCMA\n")
     log = (tmp_path / "log").open("w")
-    baresip = await asyncio.create_subprocess_exec("baresip", "-f", str(tmp_path), stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+    baresip = await asyncio.create_subprocess_exec(
+        "baresip", "-f", ".", cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+    )
     try:
         await until_async(lambda: "200 OK" in (tmp_path / "log").read_text(), 10, "baresip is registered")
         async with login(centre, "1002") as agent:

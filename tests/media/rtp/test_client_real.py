@@ -126,7 +126,8 @@ async def test_music_while_parked_and_an_agent_rings(house: House) -> None:
     b, _ = await house.agent()
     await hears(caller, PROMPT)
     numbers = [one.sequence for one in caller.heard[start:]]
-    assert all((two - one) % 2**16 == 1 for one, two in itertools.pairwise(numbers))
+    jumps = [(one, two) for one, two in itertools.pairwise(numbers) if (two - one) % 2**16 != 1]
+    assert not jumps
     await house.engine.stop(a)
     await house.engine.pair(a, b)
     await hears(caller, AGENT)

@@ -17,7 +17,7 @@ from router.sim import day as days
 from router.sim import library, read, show
 from router.sim.library import Plan
 from router.sim.run import Job, Outcome, cores, line, on_stderr, run_all
-from router.sim.scenario import RuleSet, Scenario, Site
+from router.sim.scenario import RuleSet, Scenario, Seats, Site
 
 AS_WRITTEN = "as written"
 
@@ -136,6 +136,7 @@ def _recorded(args: argparse.Namespace, path: Path) -> Case:
         raise CommandError(str(error)) from error
     hours = max(1, -(-(day.to_ms - day.from_ms) // 3_600_000))
     scenario = Scenario(path.name.partition(".")[0], tuple(Site(name) for name in day.sites), hours=hours)
+    scenario = replace(scenario, seats=Seats(day.answer_ms, day.missed_per_mille))
     first = read.rule_set(args.rules or Path(args.compare[0]))
     return Case(_variants(args, Plan(scenario.name, AS_WRITTEN, scenario, first, None)), day)
 

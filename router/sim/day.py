@@ -1,10 +1,10 @@
 """A day as it really was: from the facts of the ledger to a file, and from the file to callers that can be tried with other rules
 [R8].
 
-The file is JSON lines, UTF-8; with the suffix .gz it is packed. Its first line is `{"tierline_day": 1, "from_ms": .., "to_ms":
-.., "sites": [..]}`, each other one a call (`Seen`) or a span in which an agent took calls (`Duty`), told apart by the key
-`call` or `agent`. Times are UTC ms; defaults are left out. Callers' numbers are not in it: who called twice bears the same
-running number.
+The file is JSON lines, UTF-8; with the suffix .gz it is packed. Its first line is
+`{"tierline_day": 1, "from_ms": .., "to_ms": .., "sites": [..], "answer_ms": .., "missed_per_mille": ..}` (how agents answered),
+each other one a call (`Seen`) or a span in which an agent took calls (`Duty`), told apart by the key `call` or `agent`. Times
+are UTC ms; defaults are left out. Callers' numbers are not in it: who called twice bears the same running number.
 
 *What a record cannot say, and what is put in its place.* How long a caller who was answered would still have waited: the rest
 of the patience is drawn from an exponential with the mean that fits what was seen best (all waits together / number of those
@@ -33,6 +33,7 @@ from router.sim.traffic import Arrival
 
 VERSION = 1
 NEVER_MS = 1 << 45
+MISSED = ("REASON_NO_ANSWER", "REASON_EXPIRED")
 Skills = Mapping[str, Mapping[str, int]]  # agent -> skill -> level
 
 
@@ -77,6 +78,8 @@ class Day:
     sites: tuple[str, ...]
     calls: tuple[Seen, ...]
     duties: tuple[Duty, ...]
+    answer_ms: int = 0  # mean time from an offer to the bridge
+    missed_per_mille: int = 0  # offers that nobody answered
 
 
 # ---- facts in, day out ------------------------------------------------------------------------------------------
@@ -99,7 +102,16 @@ def day_of(facts: Iterable[Fact], site: str, skills: Skills | None = None) -> Da
     duties = [
         duty for agent, facts_ in agents.items() for duty in _duties(agent, facts_, site, learned.get(agent, {}), (first, last))
     ]
-    return Day(first, last, (site,), tuple(sorted(seen, key=lambda s: (s.at_ms, s.call))), tuple(duties))
+    return Day(first, last, (site,), tuple(sorted(seen, key=lambda s: (s.at_ms, s.call))), tuple(duties), *_seats(calls))
+
+
+def _seats(calls: Mapping[str, list[Fact]]) -> tuple[int, int]:
+    """How agents answered: mean ms from the offer to the bridge, and missed offers per mille."""
+    offered = {f.body["offer"]: f.at_ms for facts in calls.values() for f in facts if f.kind == "offered"}
+    bridged = {f.body.get("offer", ""): f.at_ms for facts in calls.values() for f in facts if f.kind == "bridged"}
+    rang = [bridged[offer] - at for offer, at in offered.items() if offer in bridged]
+    missed = sum(f.kind == "offer_failed" and f.body.get("reason") in MISSED for facts in calls.values() for f in facts)
+    return (sum(rang) // len(rang) if rang else 0), (1000 * missed // len(offered) if offered else 0)
 
 
 def _usual(calls: Mapping[str, list[Fact]]) -> dict[str, int]:
@@ -171,6 +183,7 @@ def _on_duty(state: str, reason: str) -> bool:
 def write(day: Day, path: Path) -> None:
     """Raises OSError."""
     head = {"tierline_day": VERSION, "from_ms": day.from_ms, "to_ms": day.to_ms, "sites": list(day.sites)}
+    head |= {"answer_ms": day.answer_ms, "missed_per_mille": day.missed_per_mille}
     rows = [head, *map(_slim, day.calls), *map(_slim, day.duties)]
     text = "".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n" for row in rows)
     data = text.encode()
@@ -194,7 +207,8 @@ def read(path: Path) -> Day:
     calls = [_make(Seen, row, path, n) for n, row in enumerate(rows[1:], 2) if "call" in row]
     duties = [_make(Duty, row, path, n) for n, row in enumerate(rows[1:], 2) if "call" not in row]
     head = rows[0]
-    return Day(int(head["from_ms"]), int(head["to_ms"]), tuple(head["sites"]), tuple(calls), tuple(duties))
+    seats = (head.get("answer_ms", 0), head.get("missed_per_mille", 0))
+    return Day(int(head["from_ms"]), int(head["to_ms"]), tuple(head["sites"]), tuple(calls), tuple(duties), *seats)
 
 
 def _row(path: Path, number: int, line: str) -> dict[str, Any]:

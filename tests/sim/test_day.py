@@ -22,8 +22,9 @@ FACTS = [
     fact("agent_changed", 0, agent="wang", state="ready", previous="not_ready"),
     fact("agent_changed", 90, agent="li", state="offered", previous="ready"),
     fact("call_started", 90, "c1", calling="+8613800001111", home={"city": "武汉"}),
+    fact("offered", 3100, "c1", "wang", queue="bill", offer="o1"),
     fact("enqueued", 100, "c1", queue="bill", entered_ms=T + 100, priority=12),
-    fact("bridged", 5100, "c1", "wang", queue="bill", waited_ms=5000),
+    fact("bridged", 5100, "c1", "wang", queue="bill", offer="o1", waited_ms=5000),
     fact("agent_released", 65_100, "c1", "wang", queue="bill", talk_ms=60_000),
     fact("enqueued", 200, "c2", queue="bill", entered_ms=T + 200, priority=2),
     fact("left_queue", 9200, "c2", queue="bill", waited_ms=9000, reason="REASON_HANGUP"),
@@ -48,6 +49,7 @@ def test_facts_become_a_day() -> None:
     ]
     assert (day.calls[0].city, day.calls[0].vip, day.calls[0].customer) == ("武汉", 1, day.calls[2].customer)
     assert day.calls[1].customer == 0
+    assert (day.answer_ms, day.missed_per_mille) == (2000, 0)
 
 
 def test_agents_are_on_duty_while_they_take_calls() -> None:

@@ -1,10 +1,10 @@
-"""When a load report is sent: when something changed, at most ten a second, at least one a second. No I/O, no clock."""
+"""When a load report is sent: when something changed, at most five a second, at least one a second. No I/O, no clock."""
 
 from __future__ import annotations
 
 from tierline.federation.v1 import federation_pb2 as pb
 
-LOOK_S = 0.1  # the store is asked so often: no report can follow another faster
+LOOK_S = 0.2  # the store is asked so often: no report can follow another faster (docs/adr/1003)
 AT_LEAST_MS = 1_000
 
 

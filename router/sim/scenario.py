@@ -83,7 +83,7 @@ class Network:
     """Between the centres."""
 
     delay_ms: int = 15  # one way
-    report_ms: int = 100  # a load report not more often than this
+    report_ms: int = 200  # a load report not more often than this
 
 
 @dataclass(frozen=True, slots=True)

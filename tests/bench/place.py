@@ -1,7 +1,7 @@
 """Placing between provinces: how fast, and what the national router costs.
 
 Real: the national router and two provinces with agents, each a router process with a Redis of its own, joined by gRPC with mutual
-TLS. The load holds 31 streams of other provinces: all report ten times a second; one of them asks for places at a given rate and
+TLS. The load holds 31 streams of other provinces: all report as often as a province may (pace.LOOK_S); one of them asks for places at a given rate and
 gives each back. Timed is from writing Place to reading Placed. The national router's CPU is measured while all 31 report and
 nothing is placed. One JSON line; status 1 if a goal was missed.
 """
@@ -27,6 +27,7 @@ from ops.clock import SystemClock
 from ops.ids import uuid7
 from router.app import redis_store
 from router.federation.client import Ears, Link
+from router.federation.pace import LOOK_S
 from router.federation.tls import Identity
 from router.rules import rules_of
 from tests.bench.router import cpu_s, starved_s
@@ -35,7 +36,7 @@ from tests.router.federation.kit import NATION, Site, running, sites
 PROVINCES = 31
 REAL = ("real1", "real2")
 AGENTS = 150
-REPORT_S = 0.1
+REPORT_S = LOOK_S
 WINDOWS = 5
 GOALS = {"per_s": 200, "p99_ms": 20.0, "national_core": 0.10}
 CLOCK = SystemClock()
@@ -84,7 +85,7 @@ class Load:
         self.links[self.names[0]].send(pb.FromCentre(place=place))
 
     async def report(self) -> None:
-        """All, ten times a second, each at a moment of its own; nobody free, so that only the real ones are asked."""
+        """All, once a LOOK_S, each at a moment of its own; nobody free, so that only the real ones are asked."""
         start = time.monotonic()
         while True:
             self.reports += 1

@@ -1,9 +1,9 @@
 """Placing between provinces: how fast, and what the national router costs.
 
 Real: the national router and two provinces with agents, each a router process with a Redis of its own, joined by gRPC with mutual
-TLS. The load holds 31 streams of other provinces: all report as often as a province may (pace.LOOK_S); one of them asks for places at a given rate and
-gives each back. Timed is from writing Place to reading Placed. The national router's CPU is measured while all 31 report and
-nothing is placed. One JSON line; status 1 if a goal was missed.
+TLS. The load holds 31 streams of other provinces: all report as often as a province may (pace.LOOK_S); one of them asks for places
+at a given rate and gives each back. Timed is from writing Place to reading Placed. The national router's CPU is measured while all
+31 report and nothing is placed. One JSON line; status 1 if a goal was missed.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The bench `router`: enqueue + match + settle + end through gRPC and Redis, one router process and one Redis.
 
-    python -m tests.bench.router [--rate 1540] [--seconds 3] [--rounds 5]
+    python -m tests.bench.router [--rate 1650] [--seconds 4] [--rounds 5]
 
 Two whole systems side by side: *small* with 100 agents and nobody waiting, *large* with 10,000 agents and 5,000 calls waiting for
 a skill that nobody has. They are measured in turn, window by window, so that what else happens on the machine meets both.
@@ -191,8 +191,8 @@ def missed(got: dict[str, float | list[float]]) -> list[str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.router")
-    parser.add_argument("--rate", type=int, default=1540, help="cycles a second asked for")
-    parser.add_argument("--seconds", type=float, default=3, help="of a window")
+    parser.add_argument("--rate", type=int, default=1650, help="cycles a second asked for")
+    parser.add_argument("--seconds", type=float, default=4, help="of a window")
     parser.add_argument("--rounds", type=int, default=5, help="windows of each system")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tierline-bench-") as name, ExitStack() as stack:

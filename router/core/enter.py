@@ -178,7 +178,7 @@ def bridge(d: Desk, c: Call, a: Agent, offer: str, answered_ms: int, event: Agen
     if c.remote is not None:
         gone(d, c, ELSEWHERE, tell=True)
     d.due.remove(f"o:{c.id}")
-    c.state, c.offer, c.agent, c.answered, c.expires = CallState.TALKING, offer, a.id, answered_ms, 0
+    c.state, c.offer, c.agent, c.answered, c.expires, c.dialling = CallState.TALKING, offer, a.id, answered_ms, 0, 0
     a.call, a.offer = c.id, offer
     learn(d, c, a, answered_ms)
     d.talking[c.queue] = d.talking.get(c.queue, 0) + 1

@@ -109,6 +109,8 @@ def _assert_ring(d: Desk, c: Call, what: Assert, by: From) -> None:
 def _assert_talk(d: Desk, c: Call, what: Assert, by: From) -> None:
     if c.state is CallState.TALKING and c.agent == what.agent:
         refresh(d, c, what.enqueue, by)
+        if c.dialling:
+            _reached(d, c, what.since_ms)  # the customer picked up while we were away
     elif placement_of(what.offer):
         elsewhere.assert_talk(d, c, what, by)
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from router.core import call as calls
+from router.core import callback as back
 from router.core.agent import AgentEvent, AgentState
 from router.core.call import CallEvent, CallState
 from router.core.commands import From, Hello, RouteAsk
@@ -77,7 +78,7 @@ def _offer_due(d: Desk, call: str) -> int:
         guest_due(d, c)
         return 1
     to = calls.step(c.state, CallEvent.FAILED)
-    nobody = c.callback and not c.node  # no media node was there to ring the seat
+    nobody = c.callback and back.unheard(d, c)  # no media node rang the seat
     close_offer(d, c, AgentEvent.WITHDRAWN if nobody else AgentEvent.FAILED, "REASON_EXPIRED", tell=True)
     c.state = to
     place(d, c)

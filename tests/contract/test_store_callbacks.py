@@ -210,6 +210,64 @@ async def test_late_and_strange_words(world: World) -> None:
     assert world.kinds()[-1] == "bridged"
 
 
+async def test_the_customer_picks_up_while_no_router_is_there(world: World) -> None:
+    """The node says after the break that it talks: the bridge is in the books, and the end is an end, not another try."""
+    await ask(world, "c1")
+    offer = offer_in(await world.agent_effects("a1"))
+    await dial(world, offer)
+    world.clock.advance(4_000)
+    world.node = await world.hello("m1")
+    await world.asserted(Assert("talk", world.words("c1"), offer.offer, "a1", world.now))
+    assert world.kinds()[-1] == "bridged"
+    await world.answered(offer)
+    world.clock.advance(9_000)
+    await world.store.end(world.node, End("c1", world.version("c1"), "REASON_HANGUP", "SIDE_CALLER", world.now), world.now)
+    assert (await world.place("c1"), [m for m, _ in world.raw().due if m.endswith(":c1")]) == (("", ""), [])
+    assert (world.kinds().count("bridged"), world.kinds().count("callback_failed")) == (1, 0)
+
+
+async def test_a_conversation_elsewhere_ends_the_dialling(world: World) -> None:
+    """A node that was thought lost talks with the customer, while another agent's phone waits for the same: one conversation is
+    left, and its end is the end."""
+    await ask(world, "c1")
+    first = offer_in(await world.agent_effects("a1"))
+    await dial(world, first)
+    lost = world.node
+    other = await world.hello("m2")
+    for _ in range(15):
+        world.clock.advance(1_000)
+        await world.store.heartbeat(other, False, 0, world.now)
+        found = frames_of((await world.store.expire(100, world.now)).effects)
+        if offers := [f for f in found if isinstance(f, Offer)]:
+            break
+    second = offers[0] if offers else offer_in(await world.agent_effects("a2"))
+    world.node = other
+    await dial(world, second)
+    world.node = await world.hello(lost.node)
+    await world.asserted(Assert("talk", world.words("c1"), first.offer, "a1", world.now))
+    with pytest.raises(OfferClosed):
+        await world.store.settle_answered(other, "c1", world.version("c1"), second.offer, world.now, world.now)
+    await world.store.end(world.node, End("c1", world.version("c1"), "REASON_HANGUP", "SIDE_CALLER", world.now), world.now)
+    assert await world.place("c1") == ("", "")
+    await world.expire(30_000)
+    assert world.kinds().count("bridged") == 1
+    assert await world.place("c1") == ("", "")
+
+
+async def test_an_offer_that_no_node_heard_of(world: World) -> None:
+    """The router died with the offer on its way; the node has a new stream and says nothing of it: the agent is not blamed."""
+    await ask(world, "c1")
+    offer_in(await world.agent_effects("a1"))
+    for _ in range(40):
+        if world.kinds().count("offered") == 2:
+            break
+        world.node = await world.hello("m1")
+        await world.expire(1_000)
+    assert world.kinds().count("offered") == 2
+    assert (await world.see("a1")).state == "offered"
+    assert [f.body["state"] for f in world.facts() if f.kind == "agent_changed"].count("not_ready") == 1  # the log-in
+
+
 async def test_a_node_that_holds_a_waiting_one_is_lost(world: World) -> None:
     """Whoever said of a waiting callback that it has it: when that node is lost the call stands where it stood, and is no end's."""
     await ask(world, "c1")

@@ -39,6 +39,7 @@ elseif what == 'ring' then
   end
 elseif c.state == 'talking' and c.agent == agent then
   R.refresh(c, e)
+  if c.dialling == 1 then R.reached(c, since) end -- the customer picked up while we were away
 elseif R.placement_of(offer) then
   R.assert_talk_elsewhere(c, e, offer, agent, since)
 else

@@ -16,7 +16,7 @@ local function offer_due(id)
   offers = offers + 1
   if c.home ~= '' then return R.guest_due(c) end
   local to = CALL[c.state].failed
-  local nobody = c.callback ~= '' and c.node == '' -- no media node was there to ring the seat
+  local nobody = c.callback ~= '' and R.unheard(c) -- no media node rang the seat
   R.close_offer(c, nobody and 'withdrawn' or 'failed', 'REASON_EXPIRED', true)
   c.state = to
   R.place(c)

@@ -3,11 +3,9 @@
 -- Facts: bridged, agent_changed. An answer to the offer that we closed last still counts: people talk.
 local c, version, offer, answered = R.call_load(ARGV[4]), tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7])
 if not c then return R.refuse('CALL', ARGV[4]) end
-if version > c.ver and c.dialling == 1 and c.offer == offer then -- the customer has picked up: a talk like any other from now on
-  c.ver, c.dialling, c.answered = version, 0, answered
-  local body = {queue = c.queue, offer = opt(offer), waited_ms = opt(math.max(0, answered - c.entered)), bridged_ms = answered}
-  R.fact('bridged', c.id .. ':r:' .. answered .. ':b', answered, body, c.id, c.agent)
-  R.touch(c)
+if version > c.ver and c.dialling == 1 and c.offer == offer then
+  c.ver = version
+  R.reached(c, answered)
   return R.done()
 end
 if version <= c.ver or (c.state == 'talking' and c.offer == offer) then return R.done() end

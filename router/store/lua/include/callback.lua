@@ -84,6 +84,21 @@ function R.put_back(c, why, side)
   return offer
 end
 
+-- The customer has picked up: a talk like any other from now on.
+function R.reached(c, answered)
+  c.dialling, c.answered = 0, answered
+  local body = {queue = c.queue, offer = opt(c.offer), waited_ms = opt(math.max(0, answered - c.entered)), bridged_ms = answered}
+  R.fact('bridged', c.id .. ':r:' .. answered .. ':b', answered, body, c.id, c.agent)
+  R.touch(c)
+end
+
+-- Whether the node that was told to make an offered one may never have heard of it: none was there, or it has a new stream since and
+-- did not speak of it.
+function R.unheard(c)
+  if c.node == '' then return true end
+  return tonumber(redis.call('HGET', P .. 'node:' .. c.node, 'sess') or 0) ~= c.sess
+end
+
 -- The customer did not answer, or something of ours failed: again after a while, or given up.
 function R.not_reached(c, why)
   if c.state == 'offered' then c.tries = c.tries + 1 end -- nobody was called: counted all the same, or it would never end

@@ -114,7 +114,7 @@ end
 function R.bridge(c, a, offer, answered, event)
   R.gone(c, ELSEWHERE, true)
   redis.call('ZREM', DUE, 'o:' .. c.id)
-  c.state, c.offer, c.agent, c.answered, c.expires = 'talking', offer, a.id, answered, 0
+  c.state, c.offer, c.agent, c.answered, c.expires, c.dialling = 'talking', offer, a.id, answered, 0, 0
   a.call, a.offer = c.id, offer
   R.learn(c, a, answered)
   redis.call('HINCRBY', P .. 'talking', c.queue, 1)

@@ -16,8 +16,10 @@ from router.core.policy import POLICIES
 from router.sim import day as days
 from router.sim import library, read, show
 from router.sim.library import Plan
+from router.sim.roster import at_work
 from router.sim.run import Job, Outcome, cores, line, on_stderr, run_all
 from router.sim.scenario import RuleSet, Scenario, Seats, Site
+from router.sim.tally import PERIOD_MS
 
 AS_WRITTEN = "as written"
 
@@ -78,7 +80,8 @@ def _figures(name: str, plan: Plan, outcome: Outcome) -> dict[str, object]:
         figures |= {"wait": round(outcome.total.all_s, 3), "abandoned_formula": round(100 * formula.abandoned, 3)}
         figures |= {"wait_formula": round(formula.wait_s, 3), "erlang": round(outcome.drawn.erlang, 3)}
     figures |= {"turned_away": outcome.total.turned_away, "missed": outcome.missed, "spread": outcome.spread}
-    figures |= {"places": outcome.places, "seconds": round(outcome.seconds, 1), "expected": _told(outcome)}
+    figures |= {"places": outcome.places, "seconds": round(outcome.seconds, 1), "cpu_s": round(outcome.cpu_s, 1)}
+    figures |= {"expected": _told(outcome)}
     return figures | ({"quarters": _quarters(outcome)} if plan.calls is None else {})
 
 
@@ -88,13 +91,15 @@ def _told(outcome: Outcome) -> list[list[float]]:
     return [[one.calls, *(round(ms / one.calls / 1000, 2) for ms in (one.told_ms, one.real_ms, one.off_ms))] for one in bins]
 
 
-def _quarters(outcome: Outcome) -> list[tuple[str, int, float, float, float]]:
-    """Time of the day, calls, answered in 20 s, abandoned, away, in per cent."""
-    begins = outcome.begins_ms
-    return [
-        (show.clock(at, begins), one.offered, round(one.sl, 2), round(one.abandonment, 2), round(one.away_share, 2))
-        for at, one in sorted(outcome.periods.items())
-    ]
+def _quarters(outcome: Outcome) -> list[dict[str, object]]:
+    """Of each: time of the day, calls, the load they bring in erlang, agents at work at its beginning; shares in per cent."""
+    found: list[dict[str, object]] = []
+    for at, one in sorted(outcome.periods.items()):
+        there = at_work(outcome.agents, at * PERIOD_MS)
+        shares = {"sl20": round(one.sl, 2), "abandoned": round(one.abandonment, 2), "away": round(one.away_share, 2)}
+        size = {"calls": one.offered, "erlang": round(one.load_ms / PERIOD_MS, 1), "agents": there}
+        found.append({"at": show.clock(at, outcome.begins_ms), **size, **shares, "asa": round(one.asa_s, 2)})
+    return found
 
 
 def _tell(args: argparse.Namespace, plans: Sequence[Plan], found: Sequence[Outcome]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from router.sim.scenario import DAY_S, Crew, Scenario, clock_ms, expanded
@@ -54,3 +55,11 @@ def _pause(span: tuple[int, int], length: int, share: float) -> tuple[int, int] 
     start, end = span
     at = start + (end - start) // 4 + int((end - start) / 2 * share)
     return (at, length) if length and end < FOREVER_MS else None
+
+
+def at_work(agents: Iterable[Hired], at_ms: int) -> int:
+    """How many take calls then, by the roster: logged in and not in a pause."""
+    return sum(
+        any(start <= at_ms < end for start, end in one.spans) and not any(at <= at_ms < at + long for at, long in one.pauses)
+        for one in agents
+    )

@@ -18,6 +18,7 @@ from ops.facts import encode
 from router.sim import day as days
 from router.sim.day import Day
 from router.sim.library import Plan
+from router.sim.roster import Hired
 from router.sim.scenario import clock_ms, expanded
 from router.sim.tally import Bin, Count, Drawn, Tally
 from router.sim.traffic import Arrival, generate
@@ -43,7 +44,9 @@ class Outcome:
     drawn: Drawn
     missed: int
     places: int
+    agents: list[Hired]
     seconds: float
+    cpu_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +60,18 @@ class Job:
 
 def run(job: Job, told: Callable[[int], None] | None = None) -> Outcome:
     """One plan from beginning to end."""
-    began, plan = stopwatch_s(), job.plan
+    began, busy, plan = stopwatch_s(), _cpu_s(), job.plan
     with job.facts.open("w", encoding="utf-8") if job.facts else nullcontext() as file:
         sink = (lambda facts: file.writelines(f"{encode(fact)}\n" for fact in facts)) if file else None
         world = World(plan.scenario, plan.rules, sink, days.agents(job.day) if job.day else None)
         tally = world.run(_callers(job), plan.calls, told)
-    return _outcome(plan, world, tally, stopwatch_s() - began)
+    return _outcome(plan, world, tally, (stopwatch_s() - began, _cpu_s() - busy))
+
+
+def _cpu_s() -> float:
+    """Of this process."""
+    times = os.times()
+    return times.user + times.system
 
 
 def _callers(job: Job) -> Iterable[Arrival]:
@@ -72,7 +81,7 @@ def _callers(job: Job) -> Iterable[Arrival]:
     return generate(plan.scenario, plan.seed, math.inf if plan.calls is not None else plan.scenario.hours * 3600)
 
 
-def _outcome(plan: Plan, world: World, tally: Tally, seconds: float) -> Outcome:
+def _outcome(plan: Plan, world: World, tally: Tally, seconds: tuple[float, float]) -> Outcome:
     names = [name for name, _ in expanded(plan.scenario.site)]
     hot = [n for n, name in enumerate(names) if name in plan.scenario.hot]
     calls = [tally.agents.get(one.id, 0) for one in world.agents]
@@ -90,7 +99,9 @@ def _outcome(plan: Plan, world: World, tally: Tally, seconds: float) -> Outcome:
         drawn=tally.drawn,
         missed=tally.missed,
         places=tally.places,
-        seconds=seconds,
+        agents=world.agents,
+        seconds=seconds[0],
+        cpu_s=seconds[1],
     )
 
 

@@ -24,6 +24,7 @@ class Count:
     away: int = 0
     wait_ms: int = 0  # of the answered
     left_ms: int = 0  # waited by those who gave up
+    load_ms: int = 0  # talk that the offered bring
 
     @property
     def sl(self) -> float:
@@ -124,6 +125,7 @@ class Tally:
         counts = (self.sites[came.site], where, kind)
         for count in counts:
             count.offered += 1
+            count.load_ms += came.handling_ms
         return counts
 
     def answer(self, counts: tuple[Count, ...], waited_ms: int, away: bool) -> None:

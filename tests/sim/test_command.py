@@ -67,6 +67,19 @@ def test_every_example_runs(capsys: pytest.CaptureFixture[str], path: Path) -> N
     assert json.loads(line)["calls"] == 300
 
 
+def test_a_day_is_told_by_quarters_of_an_hour(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Calls, load, agents at work and shares of each quarter; together they are the day's calls."""
+    path = tmp_path / "morning.toml"
+    text = (EXAMPLES / "hotline.toml").read_text().replace("hours = 13", "hours = 2")
+    path.write_text(text.replace("rules-now.toml", str(EXAMPLES / "rules-now.toml")))
+    day = json.loads(said(capsys, str(path), "--json"))
+    quarters = day["quarters"]
+    assert [one["at"] for one in quarters] == [f"{7 + n // 4:02}:{15 * (n % 4):02}" for n in range(8)]
+    assert sum(one["calls"] for one in quarters) == day["calls"]
+    assert [one["agents"] for one in quarters] == [16] * 4 + [22] * 4
+    assert all(0 < one["erlang"] < 30 and 0 <= one["sl20"] <= 100 for one in quarters)
+
+
 def test_a_recorded_day_is_tried_with_other_rules(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """Facts become a file; played again under the same rules the day comes out nearly as it was; two rule files are compared."""
     facts, day = tmp_path / "facts.jsonl", tmp_path / "day.jsonl.gz"

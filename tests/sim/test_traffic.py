@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from router.sim.agenda import Agenda
-from router.sim.roster import FOREVER_MS, rostered
+from router.sim.roster import FOREVER_MS, at_work, rostered
 from router.sim.scenario import Crew, Load, Scenario, Site, Spread, clock_ms, expanded
 from router.sim.traffic import draw, generate, rate
 
@@ -83,6 +83,13 @@ def test_shifts_become_spans_with_a_pause() -> None:
     assert by["p.night-01"].spans[:2] == ((0, 6 * hour), (22 * hour, 30 * hour))
     assert by["p.all-01"].spans == ((0, FOREVER_MS),)
     assert all(8 * hour < at < 16 * hour - length for at, length in by["p.day-01"].pauses[:1])
+
+
+def test_who_is_at_work_is_known_of_each_minute() -> None:
+    """Before the shift, in it, while one of two has the pause, and after it."""
+    agents = rostered(Scenario("x", (Site("p", crew=(Crew(2, {"s": 1}, "08:00", "16:00", pause_s=1800),)),)))
+    first = agents[0].pauses[0][0]
+    assert [at_work(agents, at) for at in (0, 8 * 3_600_000, first, 16 * 3_600_000)] == [0, 2, 1, 0]
 
 
 def test_names_and_times_are_as_written() -> None:

@@ -93,7 +93,7 @@ async def test_closing_at_once_newcomers_and_files(house: House, browser: Browse
     await page.fill("#ask-text", "停电")
     await page.click("#ask-ok")
     await expect(page.locator("#open-queue-bills")).to_contain_text("停电")
-    await expect(page.locator('tr[data-row="bills"] .pill')).to_have_text("紧急关闭")
+    await expect(page.locator('[data-row="bills"] .pill')).to_have_text("紧急关闭")
     await page.click("#open-queue-bills")
     await expect(page.locator("#close-queue-bills")).to_be_visible()
 

@@ -30,6 +30,7 @@ export const TABLES = {
     ],
     empty: { id: "", skill: "", zh: "", en: "", priority: 0, ring_s: 20, after_call_s: 10, position_every_s: 20, record: true, policy: POLICIES[0], ladder: [], vip_ladder: [], own_agent_s: 0, max_waiting: 0, max_wait_s: 0, callback_from_s: 0, calendar: "", closed: "" },
     closing: true,
+    cards: true,
   },
   agent: {
     columns: [text("id"), text("name"), choice("role", () => ["agent", "supervisor"]), text("seat", 7), lines("skills", texts.skills), text("city"), number("weight")],

@@ -85,15 +85,29 @@ export function rulesView({ problem }, kept = {}) {
     const rows = state.draft[state.place];
     fill(
       body,
-      h("div", { class: "rules-scroll" },
-        h("table", { class: "rules-table", id: `table-${state.place}` },
-          h("thead", {}, h("tr", {}, table.columns.map(({ key }) => h("th", { scope: "col" }, t(`rules.col_${key}`))), table.closing && h("th", { scope: "col" }, t("rules.col_state")), h("th", { scope: "col", class: "col-actions" }, h("span", { class: "unseen" }, t("board.col_actions"))))),
-          h("tbody", {}, rows.map((row, index) => h("tr", { dataset: { row: row.id ?? row.number } }, table.columns.map((column) => h("td", {}, cell(column, row, index))), table.closing && h("td", {}, opening(row)), h("td", { class: "col-actions" }, rowActions(table, row, index))))),
-        ),
-      ),
+      table.cards ? cards(table, rows) : grid(table, rows),
       h("p", { class: "muted rules-hint" }, word("rules.hint", state.place) === state.place ? "" : t(`rules.hint.${state.place}`)),
       h("button", { type: "button", class: "quiet", id: "rules-add", onclick: () => { rows.push(copy(table.empty)); touched(true); } }, t("rules.add")),
     );
+  }
+
+  function grid(table, rows) {
+    const heads = [...table.columns.map(({ key }) => key), ...(table.closing ? ["state"] : [])].map((key) => h("th", { scope: "col" }, t(`rules.col_${key}`)));
+    const line = (row, index) => h("tr", { dataset: { row: row.id ?? row.number } }, table.columns.map((column) => h("td", {}, cell(column, row, index))), table.closing && h("td", {}, opening(row)), h("td", { class: "col-actions" }, rowActions(table, row, index)));
+    return h("div", { class: "rules-scroll" },
+      h("table", { class: "rules-table", id: `table-${state.place}` },
+        h("thead", {}, h("tr", {}, heads, h("th", { scope: "col", class: "col-actions" }, h("span", { class: "unseen" }, t("board.col_actions"))))),
+        h("tbody", {}, rows.map(line))));
+  }
+
+  // More columns than a screen is wide: a card a row, every field with its name.
+  function cards(table, rows) {
+    const field = (column, row, index) => h("div", { class: "field", dataset: { wide: String(column.kind === "lines") } }, h("label", { for: `${state.place}-${index}-${column.key}` }, t(`rules.col_${column.key}`)), cell(column, row, index));
+    const card = (row, index) =>
+      h("article", { class: "rules-row", dataset: { row: row.id } },
+        h("header", {}, h("strong", {}, row.id || "–"), table.closing && h("span", {}, opening(row)), rowActions(table, row, index)),
+        h("div", { class: "rules-fields" }, table.columns.map((column) => field(column, row, index))));
+    return h("div", { class: "rules-cards", id: `table-${state.place}` }, rows.map(card));
   }
 
   // Open, shut by its hours, or closed by hand; and until when.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tierline.federation.v1 import federation_pb2 as pb
@@ -13,7 +13,7 @@ from ops.clock import Clock
 from router.core.errors import RouterError, StoreAway
 from router.core.events import Effect
 from router.core.remote import Held, Reservation
-from router.federation import frames
+from router.federation import frames, skew
 from router.frames import reason_name
 from router.store.overflow import Overflow
 
@@ -61,15 +61,15 @@ class Clerk:
         self.post = post
 
     async def reserve(self, home: str, place: pb.Place) -> Held:
-        """An agent for a call of `home`, or why not."""
-        terms = self.terms()
-        asked = Reservation(home, self.ours.centre, frames.place_wanted(place), terms.share, terms.paused)
+        """An agent for a call of `home`, or why not. The answer's deadline is the home's own again."""
+        terms, now = self.terms(), self.clock.now_ms()
+        asked = Reservation(home, self.ours.centre, frames.place_wanted(place, now), terms.share, terms.paused)
         try:
-            held, effects = await self.store.reserve(asked, self.clock.now_ms())
+            held, effects = await self.store.reserve(asked, now)
         except StoreAway:
             return Held(place.placement, refused="REASON_ROUTER_AWAY")
         self.post(effects)
-        return held
+        return replace(held, expires_ms=place.expires_ms)
 
     def uri(self, held: Held) -> str:
         """What the home's media node is to dial."""
@@ -102,17 +102,20 @@ class Clerk:
 
     def _placed(self, peer: str, f: pb.Placed) -> Awaitable[list[Effect]]:
         now = self.clock.now_ms()
-        return self.store.placed(f.centre, f.placement, f.agent, f.seat, f.uri, f.expires_ms, now)
+        until = skew.deadline(f.expires_ms, 0, now)  # our own, that came back
+        return self.store.placed(f.centre, f.placement, f.agent, f.seat, f.uri, until, now)
 
     def _no_place(self, peer: str, f: pb.NoPlace) -> Awaitable[list[Effect]]:
         return self.store.no_place(f.placement, reason_name(f.reason), f.again_ms, self.clock.now_ms())
 
     def _confirm(self, peer: str, f: pb.Confirm) -> Awaitable[list[Effect]]:
-        return self.store.confirm(f.placement, f.answered_ms, self.clock.now_ms())
+        now = self.clock.now_ms()
+        return self.store.confirm(f.placement, skew.past(f.answered_ms, f.at_ms, now), now)
 
     def _release(self, peer: str, f: pb.Release) -> Awaitable[list[Effect]]:
         now = self.clock.now_ms()
-        return self.store.released(f.placement, reason_name(f.reason), frames.side_name(f.side), f.ended_ms or now, now)
+        ended = skew.past(f.ended_ms, f.at_ms, now)
+        return self.store.released(f.placement, reason_name(f.reason), frames.side_name(f.side), ended, now)
 
     def _holding(self, peer: str, f: pb.Holding) -> Awaitable[list[Effect]]:
         return self.store.held(f.home, tuple(f.ringing), tuple(f.talking), self.clock.now_ms())

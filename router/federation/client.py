@@ -69,8 +69,10 @@ class Link:
             async with asyncio.timeout(WELCOME_S):
                 first = await stream.read()
             if not isinstance(first, pb.ToCentre) or first.welcome.centre != self.peer:
+                said = first.welcome.centre if isinstance(first, pb.ToCentre) else ""
+                log.warning("link not welcomed", extra={"peer": self.peer, "by": said})
                 return False
-            await self._serve(stream)
+            await self._serve(stream, first)
             return True
         except TimeoutError:
             log.warning("link not welcomed", extra={"peer": self.peer})
@@ -78,10 +80,11 @@ class Link:
         finally:
             stream.cancel()
 
-    async def _serve(self, stream: Stream) -> None:
+    async def _serve(self, stream: Stream, welcome: pb.ToCentre) -> None:
         log.info("link open", extra={"peer": self.peer})
         writer = asyncio.create_task(self._write(stream))
         self._ears.opened(self.peer)
+        self._ears.frame(self.peer, welcome)
         try:
             while isinstance(frame := await stream.read(), pb.ToCentre):
                 self._ears.frame(self.peer, frame)

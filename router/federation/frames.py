@@ -9,6 +9,7 @@ from tierline.federation.v1 import federation_pb2 as pb
 
 from router.core.placing import AGAIN_MS, Report, SkillLoad, Wish
 from router.core.remote import Confirmed, Held, PlaceWanted, Released, ToCentre
+from router.federation import skew
 from router.frames import reason_number
 
 _SIDE_NAME: dict[int, str] = {number: name for name, number in common_pb2.Side.items()}
@@ -39,18 +40,26 @@ def loads_of(loads: Iterable[SkillLoad]) -> list[pb.SkillLoad]:
     ]
 
 
-def wish(home: str, said: pb.Place, tried: tuple[str, ...] = ()) -> Wish:
-    """What the chooser is asked."""
+def wish(home: str, said: pb.Place, now_ms: int, tried: tuple[str, ...] = ()) -> Wish:
+    """What the chooser is asked, by the clock of who chooses."""
     province, not_at = area(said.profile.home.province), (*said.not_at, *tried)
-    return Wish(
-        said.placement, home, said.skill, said.entered_ms, said.priority, not_at, province=province, expected_ms=said.expected_ms
-    )
+    entered = skew.past(said.entered_ms, said.at_ms, now_ms)
+    return Wish(said.placement, home, said.skill, entered, said.priority, not_at, province=province, expected_ms=said.expected_ms)
 
 
-def place_wanted(said: pb.Place) -> PlaceWanted:
-    """What the store is asked to reserve for."""
-    head = (said.placement, said.call, said.queue, said.skill, said.level, said.priority, said.entered_ms, said.expires_ms)
-    return PlaceWanted(*head, said.profile.SerializeToString(), tuple(said.not_at), said.expected_ms)
+def place_wanted(said: pb.Place, now_ms: int) -> PlaceWanted:
+    """What the store is asked to reserve for, by our clock."""
+    head = (said.placement, said.call, said.queue, said.skill, said.level, said.priority)
+    times = skew.past(said.entered_ms, said.at_ms, now_ms), skew.deadline(said.expires_ms, said.at_ms, now_ms)
+    return PlaceWanted(*head, *times, said.profile.SerializeToString(), tuple(said.not_at), said.expected_ms)
+
+
+def sent(frame: pb.FromCentre, now_ms: int) -> pb.FromCentre:
+    """The same frame; one with times is told when it leaves."""
+    kind = frame.WhichOneof("body")
+    if kind in ("place", "confirm", "release"):
+        getattr(frame, kind).at_ms = now_ms
+    return frame
 
 
 def reserved(held: Held, home: str, uri: str) -> pb.FromCentre:

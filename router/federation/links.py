@@ -80,7 +80,7 @@ class Links:
             return self.nation, frame
         if not self._open:
             return AWAY
-        found = self.chooser.choose(frames.wish(self.ours, frame.place), now_ms)
+        found = self.chooser.choose(frames.wish(self.ours, frame.place, now_ms), now_ms)
         if isinstance(found, Refusal):
             return found
         self._asked[frame.place.placement] = found.centre

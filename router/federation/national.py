@@ -228,7 +228,7 @@ class National:
             out = _back(ask.centre, placement) if event is AskEvent.LATE else []
         if len(ask.tried) >= TRIES:
             return out + self._refuse(ask, placement, Refusal(reason_name(ask.reason)))
-        found = self._choosing().choose(frames.wish(ask.home, ask.place, ask.tried), now_ms)
+        found = self._choosing().choose(frames.wish(ask.home, ask.place, now_ms, ask.tried), now_ms)
         if isinstance(found, Refusal):
             return out + self._refuse(ask, placement, found)
         ask.state, ask.centre = AskState.ASKED, found.centre

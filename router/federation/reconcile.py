@@ -13,6 +13,7 @@ from ops.facts import Fact
 from router.core.remote import placement_of
 
 TALK_MS = 2_000  # the ends of a talk are seen by different machines
+APART_MS = 5_000  # `placed` is told at both ends within less: by more, the clocks are apart
 
 
 @dataclass(slots=True)
@@ -20,6 +21,7 @@ class Told:
     """What one ledger has of a placement."""
 
     placed: bool = False
+    placed_ms: int = 0
     home: str = ""
     centre: str = ""
     bridged_ms: int | None = None
@@ -76,6 +78,7 @@ def _read(book: _Book, fact: Fact) -> None:
         return
     t = book.of(offer)
     if fact.kind == "placed":
+        t.placed_ms = fact.at_ms
         t.placed, t.home, t.centre = True, str(fact.body.get("home", "")), str(fact.body.get("centre", ""))
     elif fact.kind == "bridged":
         t.bridged_ms = int(fact.body.get("bridged_ms", 0))
@@ -89,8 +92,8 @@ def differences(home: Iterable[Fact], there: Iterable[Fact], home_name: str = ""
     """Each placement on which the two do not agree; with names, only those between these two centres.
 
     not_known_there, not_known_at_home: placed in one ledger only (at home it may have been declined when it came: then there it
-    failed). answered_at_home_only, answered_there_only. answered_ms: at different times. talk_ms: lengths differ by more than
-    TALK_MS. open_at_home, open_there: neither answered nor failed, or a talk without an end, that is over in the other ledger.
+    failed). answered_at_home_only, answered_there_only. answered_ms: at different times
+    (not by their clocks alone). talk_ms: lengths differ by more than TALK_MS. open_at_home, open_there: neither answered nor failed, or a talk without an end, that is over in the other ledger.
     """
     ours = {p: t for p, t in told(home).items() if not t.home}
     theirs = {p: t for p, t in told(there).items() if t.home or not t.placed}  # not what that centre held itself
@@ -122,8 +125,15 @@ def _compared(a: Told, b: Told) -> Iterable[tuple[str, str, str]]:
         yield "open_there" if a.failed else "open_at_home", a.failed, b.failed
 
 
+def _same_moment(a: Told, b: Told) -> bool:
+    """Of an answer: the same number; or, where clocks are apart, the same distance from the placing."""
+    apart = b.placed_ms - a.placed_ms
+    at_home, there = a.bridged_ms or 0, b.bridged_ms or 0
+    return at_home == there or (abs(apart) > APART_MS and abs(there - at_home - apart) <= TALK_MS)
+
+
 def _talks(a: Told, b: Told) -> Iterable[tuple[str, str, str]]:
-    if a.bridged_ms != b.bridged_ms:
+    if not _same_moment(a, b):
         yield "answered_ms", str(a.bridged_ms), str(b.bridged_ms)
     if (a.talk_ms is None) != (b.talk_ms is None):
         yield "open_there" if b.talk_ms is None else "open_at_home", str(a.talk_ms), str(b.talk_ms)

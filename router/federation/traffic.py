@@ -6,6 +6,7 @@ those are told with whom we hold something or did lately.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -13,11 +14,12 @@ from tierline.federation.v1 import federation_pb2 as pb
 
 from router.core.placing import Refusal
 from router.core.remote import ToCentre
-from router.federation import frames
+from router.federation import frames, skew
 from router.federation.clerk import Clerk
 from router.federation.links import Links
 from router.frames import reason_number
 
+log = logging.getLogger(__name__)
 ALL = 4  # rounds after an opening in which all are told: an end needs two of them with Times.unheld_ms between
 LATELY = 12  # rounds of Holding in which a centre is told that we hold nothing any more
 Work = Coroutine[Any, Any, None]
@@ -42,7 +44,8 @@ class Traffic:
 
     def out(self, frame: pb.FromCentre) -> None:
         """By the link it belongs on; a Place that nobody can be asked is answered at once."""
-        out = self.links.out(frame, self.clerk.clock.now_ms())
+        now = self.clerk.clock.now_ms()
+        out = self.links.out(frames.sent(frame, now), now)
         if not isinstance(out, Refusal):
             self._push(*out)
         elif frame.WhichOneof("body") == "place":
@@ -53,7 +56,9 @@ class Traffic:
     def frame(self, peer: str, frame: pb.ToCentre) -> None:
         """One that came over the link."""
         kind = frame.WhichOneof("body")
-        if kind == "report":
+        if kind == "welcome":
+            _compare(peer, frame.welcome.now_ms, self.clerk.clock.now_ms())
+        elif kind == "report":
             self.links.report(peer, frame.report, self.clerk.clock.now_ms())
         elif kind == "reserve":
             self._start(self._reserve(peer, frame.reserve))
@@ -100,6 +105,12 @@ class Traffic:
         for centre in self._lately:
             said = held.get(centre) or pb.Holding(home=self.clerk.ours.centre, centre=centre)
             self.out(pb.FromCentre(holding=said))
+
+
+def _compare(peer: str, theirs_ms: int, now_ms: int) -> None:
+    """Nothing hangs on it but what people read: times of two ledgers cannot be laid side by side."""
+    if theirs_ms and abs(theirs_ms - now_ms) > skew.NOISE_MS:
+        log.warning("clocks are apart: does NTP run at both?", extra={"peer": peer, "ahead_ms": theirs_ms - now_ms})
 
 
 def _together(home: str, held: dict[str, pb.Holding]) -> pb.Holding:

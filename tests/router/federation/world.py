@@ -4,7 +4,7 @@ that tests cut, delay, duplicate and reorder (tests/kit/link.py). The protocol i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +33,20 @@ RULES = Rules(1, "one", (QUEUE,), ())
 
 
 @dataclass(slots=True)
+class Skewed:
+    """A clock that goes wrong by `ms`."""
+
+    right: ManualClock
+    ms: int = 0
+
+    def now_ms(self) -> int:
+        return self.right.now_ms() + self.ms
+
+    def mono_ms(self) -> int:
+        return self.right.mono_ms()
+
+
+@dataclass(slots=True)
 class Call:
     """What the media node at home knows of a call."""
 
@@ -52,7 +66,8 @@ class Centre:
         self.store = MemoryStore("main", "r1", Times())
         ours = Ours("main", name, f"{name}.example")
         self.terms = Terms(penalty_ms=1_000)
-        self.clerk = Clerk(self.store, self.post, country.clock, ours, lambda: self.terms)
+        self.clock = Skewed(country.clock, country.skew.get(name, 0))
+        self.clerk = Clerk(self.store, self.post, self.clock, ours, lambda: self.terms)
         self.traffic = Traffic(self.clerk, Links(NATION, dict.fromkeys(neighbours, ""), name), self._push, country.run)
         self.neighbours = tuple(neighbours)
         self.pace, self.theirs = Pace(), Pace()
@@ -74,7 +89,8 @@ class Centre:
 
     @property
     def now(self) -> int:
-        return self.country.clock.now_ms()
+        """As this centre knows it; alarms go by the country's time."""
+        return self.clock.now_ms()
 
     @property
     def facts(self) -> list[Fact]:
@@ -106,7 +122,7 @@ class Centre:
         if self.now % HOLDING_MS < TICK_MS:
             await self.traffic.holding()
         for peer, at in tuple(self.lost_at.items()):
-            if self.now >= at:
+            if self.clock.mono_ms() >= at:
                 del self.lost_at[peer]
                 await self.traffic.lost()
 
@@ -142,7 +158,7 @@ class Centre:
     def close(self, peer: str) -> None:
         if peer in self.traffic.links.open:
             self.traffic.closed(peer)
-            self.lost_at[peer] = self.now + LOST_MS
+            self.lost_at[peer] = self.clock.mono_ms() + LOST_MS
 
     # ---- what verbs tell
     def post(self, effects: Sequence[Effect]) -> None:
@@ -165,7 +181,7 @@ class Centre:
 
     def later(self, ms: int, what: Callable[[], None]) -> None:
         self.serial += 1
-        self.alarms.append((self.now + ms, self.serial, what))
+        self.alarms.append((self.clock.mono_ms() + ms, self.serial, what))
 
     # ---- the media node
     def enqueue(self) -> Call:
@@ -285,6 +301,7 @@ class Nation:
 
     def __init__(self, country: Country) -> None:
         self.country = country
+        self.clock = Skewed(country.clock, country.skew.get(NATION, 0))
         self.logic = National({})
         self.beat = START
 
@@ -294,13 +311,13 @@ class Nation:
     def tick(self, now: int) -> None:
         if self.beat <= now:
             self.beat = now + TICK_MS
-            self.country.pass_on(self.logic.tick(self.country.clock.now_ms()))
+            self.country.pass_on(self.logic.tick(self.clock.now_ms()))
 
     def receive(self, now: int, data: bytes, source: Address, transport: str) -> None:
         if source[0] not in self.country.linked:
             return
         frame = pb.FromCentre.FromString(data.partition(b"\n")[2])
-        self.country.pass_on(self.logic.take(source[0], frame, self.country.clock.now_ms()))
+        self.country.pass_on(self.logic.take(source[0], frame, self.clock.now_ms()))
 
     def restart(self) -> None:
         """A new process: it knows nothing."""
@@ -313,8 +330,10 @@ class Nation:
 class Country:
     """Centres by name, all linked to the nation at first. Frames carry "<from> <to>\\n" before them, for the rules of the link."""
 
-    def __init__(self, *names: str, neighbours: bool = False) -> None:
+    def __init__(self, *names: str, neighbours: bool = False, skew: Mapping[str, int] | None = None) -> None:
+        """`skew`: centre (or the nation) -> ms by which its clock is ahead."""
         self.clock = ManualClock(START)
+        self.skew = skew or {}
         self.link = Link(self.clock, 2)
         self.loop = asyncio.new_event_loop()
         self.linked: set[str] = set()  # centres with a link to the nation
@@ -390,7 +409,7 @@ class Country:
     def cut(self, name: str) -> None:
         """The link to the nation is gone; what is under way is lost."""
         self.linked.discard(name)
-        self.pass_on(self.nation.logic.left(name, self.clock.now_ms()))
+        self.pass_on(self.nation.logic.left(name, self.nation.clock.now_ms()))
         self.centres[name].close(NATION)
 
     def trouble(self, *, duplicate: bool = False, slow_ms: int = 0, match: bytes = b"") -> None:

@@ -16,7 +16,8 @@ common name is the centre's name and must equal Hello.centre. Either side may re
 
 A neighbour asked directly (the nation is away) answers Place itself. A centre that passes a frame on needs no memory of the
 placement: each frame names the centre it is for (`centre`) or comes from (`home`), and the sender's name is its certificate's.
-A placed call is never placed on. Times are UTC ms.
+A placed call is never placed on. Times are UTC ms of the sender's clock; frames with times that matter tell when they were sent
+(`at_ms`), so that the receiver knows them by its own clock (router/federation/skew.py).
 """
 
 from collections import abc as _abc
@@ -286,6 +287,7 @@ class Place(_message.Message):
     PROFILE_FIELD_NUMBER: _builtins.int
     NOT_AT_FIELD_NUMBER: _builtins.int
     EXPECTED_MS_FIELD_NUMBER: _builtins.int
+    AT_MS_FIELD_NUMBER: _builtins.int
     placement: _builtins.str
     """PlacementId, made by the home router: "<call>.p<n>" """
     call: _builtins.str
@@ -299,6 +301,7 @@ class Place(_message.Message):
     """reserve no longer than until then"""
     expected_ms: _builtins.int
     """how long the call will wait still at home; 0: not known"""
+    at_ms: _builtins.int
     @_builtins.property
     def profile(self) -> _routing_pb2.CallProfile: ...
     @_builtins.property
@@ -319,10 +322,11 @@ class Place(_message.Message):
         profile: _routing_pb2.CallProfile | None = ...,
         not_at: _abc.Iterable[_builtins.str] | None = ...,
         expected_ms: _builtins.int = ...,
+        at_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["profile", b"profile"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "entered_ms", b"entered_ms", "expected_ms", b"expected_ms", "expires_ms", b"expires_ms", "level", b"level", "not_at", b"not_at", "placement", b"placement", "priority", b"priority", "profile", b"profile", "queue", b"queue", "skill", b"skill"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_ms", b"at_ms", "call", b"call", "entered_ms", b"entered_ms", "expected_ms", b"expected_ms", "expires_ms", b"expires_ms", "level", b"level", "not_at", b"not_at", "placement", b"placement", "priority", b"priority", "profile", b"profile", "queue", b"queue", "skill", b"skill"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -476,19 +480,22 @@ class Confirm(_message.Message):
     PLACEMENT_FIELD_NUMBER: _builtins.int
     ANSWERED_MS_FIELD_NUMBER: _builtins.int
     CENTRE_FIELD_NUMBER: _builtins.int
+    AT_MS_FIELD_NUMBER: _builtins.int
     placement: _builtins.str
     answered_ms: _builtins.int
     centre: _builtins.str
+    at_ms: _builtins.int
     def __init__(
         self,
         *,
         placement: _builtins.str = ...,
         answered_ms: _builtins.int = ...,
         centre: _builtins.str = ...,
+        at_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_ms", b"answered_ms", "centre", b"centre", "placement", b"placement"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_ms", b"answered_ms", "at_ms", b"at_ms", "centre", b"centre", "placement", b"placement"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -503,11 +510,13 @@ class Release(_message.Message):
     SIDE_FIELD_NUMBER: _builtins.int
     ENDED_MS_FIELD_NUMBER: _builtins.int
     CENTRE_FIELD_NUMBER: _builtins.int
+    AT_MS_FIELD_NUMBER: _builtins.int
     placement: _builtins.str
     reason: _common_pb2.Reason.ValueType
     side: _common_pb2.Side.ValueType
     ended_ms: _builtins.int
     centre: _builtins.str
+    at_ms: _builtins.int
     def __init__(
         self,
         *,
@@ -516,10 +525,11 @@ class Release(_message.Message):
         side: _common_pb2.Side.ValueType = ...,
         ended_ms: _builtins.int = ...,
         centre: _builtins.str = ...,
+        at_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["centre", b"centre", "ended_ms", b"ended_ms", "placement", b"placement", "reason", b"reason", "side", b"side"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_ms", b"at_ms", "centre", b"centre", "ended_ms", b"ended_ms", "placement", b"placement", "reason", b"reason", "side", b"side"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -16,7 +16,8 @@ common name is the centre's name and must equal Hello.centre. Either side may re
 
 A neighbour asked directly (the nation is away) answers Place itself. A centre that passes a frame on needs no memory of the
 placement: each frame names the centre it is for (`centre`) or comes from (`home`), and the sender's name is its certificate's.
-A placed call is never placed on. Times are UTC ms.
+A placed call is never placed on. Times are UTC ms of the sender's clock; frames with times that matter tell when they were sent
+(`at_ms`), so that the receiver knows them by its own clock (router/federation/skew.py).
 """
 
 from collections import abc as _abc

@@ -239,7 +239,9 @@ def dialling(d: Desk, call: str, version: int, offer: str, at_ms: int, trunk: st
     c.state, c.answered, c.expires = calls.step(c.state, CallEvent.ANSWERED), at_ms, 0
     learn(d, c, a, at_ms)
     d.talking[c.queue] = d.talking.get(c.queue, 0) + 1
-    d.call_fact(c, "callback_dialled", {"queue": c.queue, "offer": offer, "trunk": trunk, "tries": c.tries}, c.agent)
+    body = {"queue": c.queue, "offer": offer, "trunk": trunk, "tries": c.tries}
+    d.fact("callback_dialled", f"{c.id}:r:{at_ms}:d", at_ms, body, c.id, c.agent)  # before `bridged`, whenever it is heard
+    d.keep(c)
     agent_event(d, a, AgentEvent.ANSWERED)
 
 

@@ -136,11 +136,11 @@ async def test_the_node_that_makes_it_dies(world: World, dialled: bool) -> None:
     if dialled:
         await dial(world, offer)
     world.clock.advance(5_000)
-    await world.hello("m2")
+    other = await world.hello("m2")
     effects: list[Effect] = []
     for _ in range(30):
         world.clock.advance(1_000)
-        await world.store.heartbeat(replace(world.node, node="m2"), False, 0, world.now)
+        await world.store.heartbeat(other, False, 0, world.now)
         effects += (await world.store.expire(100, world.now)).effects
     offers = [f for f in frames_of(effects) if isinstance(f, Offer)]
     assert len(offers) == 1

@@ -13,7 +13,7 @@ from ops.facts import Fact
 from router.core.remote import placement_of
 
 TALK_MS = 2_000  # the ends of a talk are seen by different machines
-APART_MS = 5_000  # `placed` is told at both ends within less: by more, the clocks are apart
+APART_MS = 1_500  # if `placed` is told at both ends by more than this apart, the clocks may be (skew.NOISE_MS less a frame's way)
 
 
 @dataclass(slots=True)
@@ -92,8 +92,9 @@ def differences(home: Iterable[Fact], there: Iterable[Fact], home_name: str = ""
     """Each placement on which the two do not agree; with names, only those between these two centres.
 
     not_known_there, not_known_at_home: placed in one ledger only (at home it may have been declined when it came: then there it
-    failed). answered_at_home_only, answered_there_only. answered_ms: at different times
-    (not by their clocks alone). talk_ms: lengths differ by more than TALK_MS. open_at_home, open_there: neither answered nor failed, or a talk without an end, that is over in the other ledger.
+    failed). answered_at_home_only, answered_there_only. answered_ms: at different times (not by their clocks alone). talk_ms: lengths
+    differ by more than TALK_MS. open_at_home, open_there: neither answered nor failed, or a talk without an end, that is over in
+    the other ledger.
     """
     ours = {p: t for p, t in told(home).items() if not t.home}
     theirs = {p: t for p, t in told(there).items() if t.home or not t.placed}  # not what that centre held itself

@@ -92,7 +92,7 @@ def differences(home: Iterable[Fact], there: Iterable[Fact], home_name: str = ""
     """Each placement on which the two do not agree; with names, only those between these two centres.
 
     not_known_there, not_known_at_home: placed in one ledger only (at home it may have been declined when it came: then there it
-    failed). answered_at_home_only, answered_there_only. answered_ms: at different times (not by their clocks alone). talk_ms: lengths
+    failed). answered_at_home_only, answered_there_only. answered_ms: at different times (not by clocks alone). talk_ms: lengths
     differ by more than TALK_MS. open_at_home, open_there: neither answered nor failed, or a talk without an end, that is over in
     the other ledger.
     """

@@ -3,8 +3,8 @@
 Theory. Centres keep their clocks right (NTP), but nothing may hang on it: with a home thirty seconds behind, an absolute deadline
 would have passed before it came, and nobody would ever be reserved; with one ahead, agents would stay reserved for so long. So a
 frame with times tells when it was sent (`at_ms`, same clock), and what counts is the distance to that. Clocks that differ by no
-more than NOISE_MS (the way of the frame is in the difference too) are taken for the same: then both ledgers name the same moment by the
-same number.
+more than NOISE_MS (the way of the frame is in the difference too) are taken for the same: then both ledgers name the same moment
+by the same number.
 """
 
 from __future__ import annotations

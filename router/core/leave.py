@@ -105,17 +105,29 @@ def put_back(d: Desk, c: Call, why: str, side: str) -> str:
     return offer
 
 
-def lose(d: Desk, c: Call) -> None:
-    """The call's node vanished: its end is ours to tell. Who is to be called back waits on."""
-    if callback.pending(c) and c.state is CallState.WAITING:
+def not_reached(d: Desk, c: Call, why: str, side: str = "SIDE_CALLER") -> None:
+    """A customer did not answer, or something of ours failed: again after a while, or given up."""
+    c.tries += c.state is CallState.OFFERED  # nobody was called: counted all the same, or it would never end
+    offer = put_back(d, c, why, side)
+    if not callback.failed(d, c, offer, why, d.times.callback_every_ms):
+        d.due.add(f"w:{c.id}", d.now + d.times.callback_every_ms)
+
+
+def _wait_on(d: Desk, c: Call) -> None:
+    """A callback whose node vanished; if the phone may still ring for that node it waits for as long as after any try."""
+    if c.state is CallState.WAITING:
         callback.put_down(d, c)
-        return
-    if callback.pending(c):
-        dialled = c.state is CallState.TALKING
-        offer = put_back(d, c, "REASON_NODE_LOST", "SIDE_SYSTEM")
-        if dialled and callback.failed(d, c, offer, "REASON_NODE_LOST", 0):
-            return
+    elif c.state is CallState.TALKING:
+        not_reached(d, c, "REASON_NODE_LOST", "SIDE_SYSTEM")
+    else:
+        put_back(d, c, "REASON_NODE_LOST", "SIDE_SYSTEM")
         place(d, c)
+
+
+def lose(d: Desk, c: Call) -> None:
+    """The call's node vanished: its end is ours to tell."""
+    if callback.pending(c):
+        _wait_on(d, c)
         return
     answered = c.state is CallState.TALKING
     talk = max(0, d.now - c.answered) if answered else 0

@@ -23,7 +23,7 @@ from router.core.enter import (
 )
 from router.core.errors import OfferClosed, UnknownCall, UnknownQueue
 from router.core.events import Release
-from router.core.leave import close_offer, detach, over, put_back, release_agent, tell_away
+from router.core.leave import close_offer, detach, not_reached, over, release_agent, tell_away
 from router.core.lines import tell_place
 from router.core.moves import agent_event, place
 from router.core.placement import tell_remote
@@ -251,11 +251,3 @@ def _reached(d: Desk, c: Call, answered_ms: int) -> None:
     waited = max(0, answered_ms - c.entered)
     body = {"queue": c.queue, "offer": c.offer, "waited_ms": waited, "bridged_ms": answered_ms}
     d.fact("bridged", f"{c.id}:r:{answered_ms}:b", answered_ms, body, c.id, c.agent)
-
-
-def not_reached(d: Desk, c: Call, why: str) -> None:
-    """The customer did not answer, or something of ours failed: again after a while, or given up."""
-    c.tries += c.state is CallState.OFFERED  # nobody was called: counted all the same, or it would never end
-    offer = put_back(d, c, why, "SIDE_CALLER")
-    if not back.failed(d, c, offer, why, d.times.callback_every_ms):
-        d.due.add(f"w:{c.id}", d.now + d.times.callback_every_ms)

@@ -130,7 +130,9 @@ async def test_a_seat_that_does_not_answer(world: World) -> None:
 
 @pytest.mark.parametrize("dialled", [False, True])
 async def test_the_node_that_makes_it_dies(world: World, dialled: bool) -> None:
-    """Before or after the agent picked up: the call is waiting or offered again by another node at once, with its old time."""
+    """Before the agent picked up the call is offered again by another node at once; after, when the customer's phone rings no more:
+    with its old time."""
+    entered = world.now
     await ask(world, "c1")
     offer = offer_in(await world.agent_effects("a1"))
     if dialled:
@@ -138,13 +140,15 @@ async def test_the_node_that_makes_it_dies(world: World, dialled: bool) -> None:
     world.clock.advance(5_000)
     other = await world.hello("m2")
     effects: list[Effect] = []
-    for _ in range(30):
+    for _ in range(20 if not dialled else 40):
         world.clock.advance(1_000)
         await world.store.heartbeat(other, False, 0, world.now)
         effects += (await world.store.expire(100, world.now)).effects
     offers = [f for f in frames_of(effects) if isinstance(f, Offer)]
     assert len(offers) == 1
-    assert offers[0].callback is not None
+    back = offers[0].callback
+    assert back is not None
+    assert (back.entered_ms, back.tries) == (entered, int(dialled))
     assert "call_ended" not in world.kinds()
 
 
@@ -232,16 +236,11 @@ async def test_a_conversation_elsewhere_ends_the_dialling(world: World) -> None:
     await ask(world, "c1")
     first = offer_in(await world.agent_effects("a1"))
     await dial(world, first)
-    lost = world.node
-    other = await world.hello("m2")
-    for _ in range(15):
-        world.clock.advance(1_000)
-        await world.store.heartbeat(other, False, 0, world.now)
-        found = frames_of((await world.store.expire(100, world.now)).effects)
-        if offers := [f for f in found if isinstance(f, Offer)]:
-            break
-    second = offers[0] if offers else offer_in(await world.agent_effects("a2"))
-    world.node = other
+    await world.store.not_ready("a1", "rest", world.now)
+    await world.agent("a2")
+    lost, world.node = world.node, await world.hello("m2")
+    second = offer_in(await world.expire(40_000))
+    other = world.node
     await dial(world, second)
     world.node = await world.hello(lost.node)
     await world.asserted(Assert("talk", world.words("c1"), first.offer, "a1", world.now))

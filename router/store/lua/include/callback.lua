@@ -100,9 +100,9 @@ function R.unheard(c)
 end
 
 -- The customer did not answer, or something of ours failed: again after a while, or given up.
-function R.not_reached(c, why)
+function R.not_reached(c, why, side)
   if c.state == 'offered' then c.tries = c.tries + 1 end -- nobody was called: counted all the same, or it would never end
-  local offer = R.put_back(c, why, 'SIDE_CALLER')
+  local offer = R.put_back(c, why, side or 'SIDE_CALLER')
   if not R.failed(c, offer, why, TIMES.callback_every_ms) then
     redis.call('ZADD', DUE, NOW + TIMES.callback_every_ms, 'w:' .. c.id)
   end

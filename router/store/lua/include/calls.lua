@@ -175,13 +175,13 @@ function R.away_again(c, e)
   R.tell_away(c)
 end
 
--- The call's node vanished: its end is ours to tell. Who is to be called back waits on.
+-- The call's node vanished: its end is ours to tell. Who is to be called back waits on; if the phone may still ring for the node
+-- that is gone, for as long as after any try.
 function R.lose(c)
   if R.pending(c) and c.state == 'waiting' then return R.put_down(c) end
+  if R.pending(c) and c.state == 'talking' then return R.not_reached(c, 'REASON_NODE_LOST', 'SIDE_SYSTEM') end
   if R.pending(c) then
-    local dialled = c.state == 'talking'
-    local offer = R.put_back(c, 'REASON_NODE_LOST', 'SIDE_SYSTEM')
-    if dialled and R.failed(c, offer, 'REASON_NODE_LOST', 0) then return end
+    R.put_back(c, 'REASON_NODE_LOST', 'SIDE_SYSTEM')
     return R.place(c)
   end
   local answered = c.state == 'talking'

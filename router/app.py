@@ -22,6 +22,7 @@ from ops import log as logs
 from ops.centre import CentreConfig
 from ops.clock import Clock, SystemClock
 from router import gauges
+from router.alarm import Alarm
 from router.core.errors import StoreAway
 from router.dispatch import Dispatch
 from router.federation import tls
@@ -39,7 +40,8 @@ from router.store.base import Store
 from router.store.redis import Place, RedisStore
 
 log = logging.getLogger(__name__)
-TICK_S = 0.1  # timers are served so often
+RULES_S = 2.0  # so often routers look for other rules without having been told
+RETRY_S = 0.1  # while the store is away
 SERVE_AT_ONCE = 100  # timers a script run: keeps each run short
 GRACE_S = 2.0  # for unary calls under way when asked to stop
 # A vanished peer must not keep a session for long: HTTP/2 pings on idle streams.
@@ -126,7 +128,8 @@ async def start(config: CentreConfig, store: Store, clock: Clock, name: str, add
     keeper = Keeper(config)
     desk = Desk(store, dispatch, clock, config.centre.tenant, name, asyncio.Event(), config.centre.country, keeper.closed)
     await store.start(keeper.rules, dispatch.send, dispatch.drop_all, keeper.newer)
-    await store.subscribe(holder, dispatch.receive)
+    alarm, changed = Alarm(clock, times_of(config).look_ms), asyncio.Event()
+    await store.subscribe(holder, dispatch.receive, lambda due_ms: look(alarm, changed, due_ms))
     server = grpc.aio.server(options=OPTIONS)
     trunks = tuple(t.name for t in config.trunk)
     routing_pb2_grpc.add_RoutingServicer_to_server(
@@ -137,9 +140,8 @@ async def start(config: CentreConfig, store: Store, clock: Clock, name: str, add
     port = _listen(server, address)
     await server.start()
     tasks = [
-        asyncio.create_task(_again(TICK_S, lambda: serve_timers(store, dispatch, clock)), name="timers"),
-        asyncio.create_task(_again(TICK_S, lambda: follow(store)), name="rules"),
-        asyncio.create_task(_again(gauges.EVERY_S, lambda: gauges.update(store, clock)), name="gauges"),
+        asyncio.create_task(_again(lambda: watch_timers(store, dispatch, clock, alarm)), name="timers"),
+        asyncio.create_task(_again(lambda: follow(store, changed)), name="rules"),
     ]
     abroad = await join(keeper, desk, dispatch, federation) if federation else None
     return Router(config, keeper, store, dispatch, desk, server, port, tasks, abroad)
@@ -152,8 +154,21 @@ def _listen(server: grpc.aio.Server, address: str, credentials: grpc.ServerCrede
         raise OSError(f"cannot listen on {address}: {error}") from error
 
 
-async def serve_timers(store: Store, dispatch: Dispatch, clock: Clock) -> None:
-    """All timers that are due."""
+def look(alarm: Alarm, changed: asyncio.Event, due_ms: int) -> None:
+    """A word of the store: there is a timer that is due soon; 0: there may be other rules too."""
+    alarm.soon(due_ms)
+    if not due_ms:
+        changed.set()
+
+
+async def watch_timers(store: Store, dispatch: Dispatch, clock: Clock, alarm: Alarm) -> None:
+    """Serve the timers, then wait until there may be one again."""
+    alarm.began()
+    await alarm.over(await serve_timers(store, dispatch, clock))
+
+
+async def serve_timers(store: Store, dispatch: Dispatch, clock: Clock) -> int:
+    """All timers that are due. When the next one is (UTC ms); 0: there is none."""
     more = True
     while more:
         expired = await store.expire(SERVE_AT_ONCE, clock.now_ms())
@@ -161,18 +176,24 @@ async def serve_timers(store: Store, dispatch: Dispatch, clock: Clock) -> None:
         for kind, count in (("offer", expired.offers), ("after_call", expired.after_calls), ("node", expired.nodes)):
             TIMEOUTS.labels(kind).inc(count)
         more = expired.more
+    return expired.next_ms
 
 
-async def follow(store: Store) -> None:
-    """Take over the version of the rules that another router has brought into force."""
+async def follow(store: Store, changed: asyncio.Event) -> None:
+    """Take over the version of the rules that another router has brought into force, and wait for the next."""
+    changed.clear()
     await store.in_force()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(RULES_S):
+            await changed.wait()
 
 
-async def _again(every_s: float, work: Callable[[], Awaitable[None]]) -> None:
+async def _again(work: Callable[[], Awaitable[None]]) -> None:
     while True:
-        with contextlib.suppress(StoreAway):  # told by the store itself; the next round tries again
+        try:
             await work()
-        await asyncio.sleep(every_s)
+        except StoreAway:  # told by the store itself
+            await asyncio.sleep(RETRY_S)
 
 
 async def serve(config: CentreConfig, index: int, stop: asyncio.Event) -> None:
@@ -183,7 +204,7 @@ async def serve(config: CentreConfig, index: int, stop: asyncio.Event) -> None:
     federation = f"{config.federation.address}:{config.ports.federation + index}" if enabled(config) else ""
     store = redis_store(config, name, clock)
     router = await start(config, store, clock, name, f"{address}:{config.ports.router + index}", federation)
-    runner = await metrics.serve(address, config.ports.router_metrics + index)
+    runner = await metrics.serve(address, config.ports.router_metrics + index, before=lambda: gauges.update(store, clock))
     log.info("router serves", extra={"port": router.port})
     await stop.wait()
     await router.close()

@@ -1,4 +1,4 @@
-"""Gauges of the centre's lines and nodes, read from the store now and then."""
+"""Gauges of the centre's lines and nodes, read from the store when Prometheus asks."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from router.core.events import NodeSeen
 from router.metrics import NODES, OLDEST, READY, STORE_UP, TALKING, WAITING
 from router.store.base import Store
 
-EVERY_S = 2.0
-
 
 def state_of(node: NodeSeen) -> str:
     """live, draining or lost (the timers take its stream's holder away when it was silent for too long)."""
@@ -21,12 +19,12 @@ def state_of(node: NodeSeen) -> str:
 
 
 async def update(store: Store, clock: Clock) -> None:
-    """Set them all. Raises StoreAway after saying so in STORE_UP."""
+    """Set them all; while the store is away only STORE_UP, the others stay as they were."""
     try:
         queues, nodes = await store.queues(), await store.nodes()
     except StoreAway:
         STORE_UP.set(0)
-        raise
+        return
     STORE_UP.set(1)
     now = clock.now_ms()
     for q in queues:

@@ -163,3 +163,4 @@ class Expired:
     after_calls: int = 0
     nodes: int = 0
     more: bool = False  # the limit was reached: ask again at once
+    next_ms: int = 0  # when the earliest timer is due now; 0: there is none

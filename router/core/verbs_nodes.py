@@ -60,7 +60,8 @@ def expire(d: Desk, limit: int) -> Expired:
     for member in due:
         if d.due.remove(member):
             counts[member[0]] += _SERVE[member[0]](d, member[2:])
-    return Expired(tuple(d.done()), counts["o"], counts["a"], counts["n"], len(due) >= limit)
+    effects, (following, _) = tuple(d.done()), next(iter(d.due), (0, ""))
+    return Expired(effects, counts["o"], counts["a"], counts["n"], len(due) >= limit, int(following))
 
 
 def _second_chance(d: Desk) -> None:

@@ -13,6 +13,7 @@ from router.store.overflow import Overflow
 Effects = Awaitable[list[Effect]]
 OnEffects = Callable[[Sequence[Effect]], None]
 OnNewer = Callable[[str], Awaitable[Rules | None]]
+OnLook = Callable[[int], None]
 
 
 class Store(Overflow, Protocol):
@@ -105,5 +106,7 @@ class Store(Overflow, Protocol):
     def publish(self, holder: str, payload: bytes) -> None:
         """Hand a frame to the router `holder`; lost if it is gone (its nodes assert their calls anew elsewhere)."""
 
-    async def subscribe(self, holder: str, on_payload: Callable[[bytes], None]) -> None:
-        """Get what is published for `holder`, from now to close(), over reconnects."""
+    async def subscribe(self, holder: str, on_payload: Callable[[bytes], None], on_look: OnLook = lambda _: None) -> None:
+        """Get what is published for `holder`, from now to close(), over reconnects. `on_look` is told when a verb of any router
+        set a timer that is due within Times.look_ms (when, UTC ms), and 0 when another version of the rules came into force, or
+        such words may have been lost: then look at all."""

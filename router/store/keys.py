@@ -15,6 +15,7 @@ node:<id>     HASH uri epoch sess draining calls routed seen lost holder;  nodes
 due           ZSET of timers by ms: o:<call> offer, a:<agent> after-call work, n:<node> silent, s:<node> sweep after hello,
               w:<call> next rung, end of patience for the own agent or of the longest wait, p:<call> ask for a place elsewhere
 tick          STRING ms: when the timers were served last
+look          pub/sub channel: a timer is due soon (when, ms), or there are other rules (0); Times.look_ms
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from router.core import verbs_agents, verbs_calls, verbs_nodes
 from router.core.commands import Assert, End, Enqueue, From, Hello, RouteAsk, Rules, Times
 from router.core.events import AgentSeen, Decision, Effect, Expired, NodeSeen, QueueSeen
-from router.store.base import OnEffects, OnNewer
+from router.store.base import OnEffects, OnLook, OnNewer
 from router.store.memory_overflow import MemoryOverflow
 from router.store.steps import Done, result
 
@@ -107,6 +107,7 @@ class MemoryStore(MemoryOverflow):
         effects = await self._verb(None, now_ms, verbs_nodes.sync_config, rules)
         if self.desk.book.sha256 != was:
             await self._tell_newer()
+            self._tell_look(0)
         return effects
 
     async def _tell_newer(self) -> None:
@@ -139,6 +140,7 @@ class MemoryStore(MemoryOverflow):
         if holder in self._boxes:
             self._boxes[holder](payload)
 
-    async def subscribe(self, holder: str, on_payload: Callable[[bytes], None]) -> None:
-        """Get frames from other routers of this process."""
+    async def subscribe(self, holder: str, on_payload: Callable[[bytes], None], on_look: OnLook = lambda _: None) -> None:
+        """Get frames from other routers of this process, and words to look at timers."""
         self._boxes[holder] = on_payload
+        self._looks.append(on_look)

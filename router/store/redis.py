@@ -18,7 +18,7 @@ from router.core.errors import ConfigMissing, StoreAway
 from router.core.events import AgentSeen, Decision, Effect, Expired, NodeSeen, QueueSeen
 from router.metrics import VERB_SECONDS
 from router.store import rows, scripts, views
-from router.store.base import Effects, OnEffects, OnNewer
+from router.store.base import Effects, OnEffects, OnLook, OnNewer
 from router.store.keys import channel, key
 from router.store.mailbox import listen
 from router.store.redis_overflow import RedisOverflow
@@ -220,8 +220,8 @@ class RedisStore(RedisOverflow):
         """Serve timers."""
 
         def decode(reply: Any) -> Expired:
-            offers, after_calls, nodes, served, effects = reply
-            return Expired(tuple(rows.effects(effects)), offers, after_calls, nodes, served >= limit)
+            offers, after_calls, nodes, served, effects, following = reply
+            return Expired(tuple(rows.effects(effects)), offers, after_calls, nodes, served >= limit, following)
 
         return self._timed("expire", "", now_ms, (limit,), decode)
 
@@ -296,9 +296,13 @@ class RedisStore(RedisOverflow):
             await asyncio.sleep(LETTER_PAUSE_S)
         log.warning("no router takes the frame", extra={"holder": holder})
 
-    async def subscribe(self, holder: str, on_payload: Callable[[bytes], None]) -> None:
-        """Get frames from other routers."""
-        box = listen(self.place.url, channel(self.place.tenant, holder), on_payload)
+    async def subscribe(self, holder: str, on_payload: Callable[[bytes], None], on_look: OnLook = lambda _: None) -> None:
+        """Get frames from other routers, and words to look at timers and rules."""
+        boxes: dict[str, Callable[[bytes], None]] = {
+            channel(self.place.tenant, holder): on_payload,
+            key(self.place.tenant, "look"): lambda due: on_look(int(due)),
+        }
+        box = listen(self.place.url, boxes, lambda: on_look(0))
         self._tasks.append(asyncio.create_task(box, name="mailbox"))
 
 

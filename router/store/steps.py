@@ -10,6 +10,7 @@ from router.core.commands import From, Times
 from router.core.desk import Desk
 from router.core.errors import RouterError
 from router.core.events import Effect
+from router.store.base import OnLook
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -21,6 +22,7 @@ class Steps:
 
     def __init__(self, tenant: str, router: str, times: Times) -> None:
         self.desk = Desk(tenant, f"router:{router}", times)
+        self._looks: list[OnLook] = []
 
     def _step(
         self, by: From | None, now_ms: int, work: Callable[Concatenate[Desk, P], T], *args: P.args, **kwargs: P.kwargs
@@ -33,7 +35,18 @@ class Steps:
             future.set_exception(error)
         else:
             future.set_result((result, self.desk.done()))
+            self._look_soon()
         return future
+
+    def _look_soon(self) -> None:
+        """Told more often than needed: after each step that leaves a timer that is due soon."""
+        due, _ = next(iter(self.desk.due), (0, ""))
+        if 0 < due < self.desk.now + self.desk.times.look_ms:
+            self._tell_look(int(due))
+
+    def _tell_look(self, due_ms: int) -> None:
+        for on_look in self._looks:
+            on_look(due_ms)
 
     def _verb(
         self, by: From | None, now_ms: int, work: Callable[Concatenate[Desk, P], None], *args: P.args, **kwargs: P.kwargs

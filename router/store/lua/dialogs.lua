@@ -6,13 +6,13 @@ local function up(placement, at)
   local c, to = R.there(placement, 'up')
   if to ~= 'up' or R.guest(c).up > 0 then return end
   R.guest(c).up = at
-  redis.call('ZADD', DUE, NOW + TIMES.up_ms, 'o:' .. c.id)
+  R.timer(NOW + TIMES.up_ms, 'o:' .. c.id)
 end
 
 -- The seat did not answer: the home says why, or else it soon ends by the timer.
 local function failed(placement)
   local c, to = R.there(placement, 'expire')
-  if to == 'over' then redis.call('ZADD', DUE, NOW + TIMES.grace_ms, 'o:' .. c.id) end
+  if to == 'over' then R.timer(NOW + TIMES.grace_ms, 'o:' .. c.id) end
 end
 
 -- A BYE passed.

@@ -1,6 +1,6 @@
 -- expire: serve the timers that are due. Any router may, at any time.
--- ARGV[4] limit. Returns {offers, after_calls, nodes, served, effects}. Facts: offer_failed, agent_changed, offered; call_ended of a
--- lost node's calls; widened, left_queue, turned_away of those who wait.
+-- ARGV[4] limit. Returns {offers, after_calls, nodes, served, effects, when the next timer is due (0: there is none)}. Facts:
+-- offer_failed, agent_changed, offered; call_ended of a lost node's calls; widened, left_queue, turned_away of those who wait.
 -- If nobody served for longer than TIMES.gap_ms there was an outage (no router, or Redis away): nodes and seats could not speak
 -- meanwhile, so what they are waited for gets its time anew.
 if not R.plan() then return R.no_rules() end
@@ -75,4 +75,5 @@ end
 for _, member in ipairs(due) do
   if redis.call('ZREM', DUE, member) == 1 then serve[string.sub(member, 1, 1)](string.sub(member, 3)) end
 end
-return {offers, after_calls, nodes, #due, R.done()}
+local following = redis.call('ZRANGE', DUE, 0, 0, 'WITHSCORES')[2]
+return {offers, after_calls, nodes, #due, R.done(), tonumber(following or 0)}

@@ -15,7 +15,7 @@ end
 c.place = HOME[c.place].placed
 r.centre, r.agent, r.seat, r.uri, r.expires, r.told = by, agent .. '@' .. by, seat, uri, expires, ''
 redis.call('SADD', P .. 'away', c.id)
-redis.call('ZADD', DUE, expires + TIMES.grace_ms, 'p:' .. c.id)
+R.timer(expires + TIMES.grace_ms, 'p:' .. c.id)
 local body = {queue = c.queue, offer = placement, centre = by, seat = opt(seat), waited_ms = opt(math.max(0, NOW - c.entered))}
 R.call_fact(c, 'placed', body, r.agent)
 R.tell_remote(c)

@@ -44,6 +44,6 @@ body.waited_ms = opt(math.max(0, NOW - c.entered))
 R.call_fact(c, 'placed', body, a.id)
 a.call, a.offer = c.id, placement
 R.agent_to(a, AGENT[a.state].offer)
-redis.call('ZADD', DUE, expires + TIMES.grace_ms, 'o:' .. c.id)
+R.timer(expires + TIMES.grace_ms, 'o:' .. c.id)
 R.touch(c)
 return {a.id, a.seat, expires, '', R.done()}

@@ -20,6 +20,7 @@ if sha ~= '' and known[3] ~= sha then
   redis.call('HSET', P .. 'config', 'document', ARGV[9])
 end
 redis.call('HSET', P .. 'config', 'generation', generation, 'digest', digest, 'sha256', sha)
+R.look = 0
 if old and known[2] == digest then return {generation, digest, R.done(), sha} end
 
 local doc = cjson.decode(ARGV[10])

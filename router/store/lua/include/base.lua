@@ -36,7 +36,7 @@ function R.begin(KEYS, ARGV)
     DUE = P .. 'due'
   end
   R.effects, R.agents, R.calls, R.dirty, R.planned = {}, {}, {}, {}, nil
-  R.remotes, R.guests, R.links = {}, {}, nil
+  R.remotes, R.guests, R.links, R.look = {}, {}, nil, nil
 end
 
 function R.refuse(code, text)
@@ -144,6 +144,12 @@ function R.no_queue(id)
   return R.refuse('QUEUE', id)
 end
 
+-- A timer. One that is due before routers look again by themselves is told to them, and so are new rules (0).
+function R.timer(at, member)
+  redis.call('ZADD', DUE, at, member)
+  if at < NOW + TIMES.look_ms and at < (R.look or math.huge) then R.look = at end
+end
+
 function R.touch(row)
   R.dirty[row] = true
 end
@@ -172,5 +178,6 @@ end
 
 function R.done()
   R.flush()
+  if R.look then redis.call('PUBLISH', P .. 'look', R.look) end
   return R.effects
 end

@@ -104,6 +104,6 @@ function R.not_reached(c, why, side)
   if c.state == 'offered' then c.tries = c.tries + 1 end -- nobody was called: counted all the same, or it would never end
   local offer = R.put_back(c, why, side or 'SIDE_CALLER')
   if not R.failed(c, offer, why, TIMES.callback_every_ms) then
-    redis.call('ZADD', DUE, NOW + TIMES.callback_every_ms, 'w:' .. c.id)
+    R.timer(NOW + TIMES.callback_every_ms, 'w:' .. c.id)
   end
 end

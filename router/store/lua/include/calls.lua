@@ -30,7 +30,7 @@ function R.offer(c, a)
   R.call_fact(c, 'offered', body, a.id)
   a.call, a.offer = c.id, c.offer
   R.agent_to(a, AGENT[a.state].offer)
-  redis.call('ZADD', DUE, c.expires + TIMES.grace_ms, 'o:' .. c.id)
+  R.timer(c.expires + TIMES.grace_ms, 'o:' .. c.id)
   if c.callback ~= '' then R.take_up(c) end
   tell_offer(c, a.seat)
 end
@@ -120,7 +120,7 @@ function R.release_agent(c, ended, side)
   if rest == 0 then return R.agent_event(a, 'released') end
   R.agent_event(a, 'ended')
   a['until'] = NOW + rest
-  redis.call('ZADD', DUE, a['until'], 'a:' .. a.id)
+  R.timer(a['until'], 'a:' .. a.id)
 end
 
 local STAYED = {[''] = true, REASON_UNSPECIFIED = true, REASON_NODE_LOST = true} -- left a line without having lost patience

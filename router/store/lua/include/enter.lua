@@ -75,7 +75,7 @@ function R.force_ring(c, e, q, offer, agent)
   R.fact('offered', c.id .. ':r:' .. at .. ':' .. rv, at, body, c.id, agent)
   a.call, a.offer = c.id, offer
   R.agent_event(a, 'ring')
-  redis.call('ZADD', DUE, c.expires + TIMES.grace_ms, 'o:' .. c.id)
+  R.timer(c.expires + TIMES.grace_ms, 'o:' .. c.id)
 end
 
 -- What the agent goes to after a talk that comes although it was set aside: what it had asked for, not what we had set.

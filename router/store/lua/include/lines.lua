@@ -53,7 +53,7 @@ function R.step_in(c, q, line)
   redis.call('ZADD', P .. 'wait:' .. c.queue, at, c.id)
   redis.call('ZADD', P .. 'line:' .. line, at, c.id)
   local wake = q.timed and next_wake(c, q)
-  if wake then redis.call('ZADD', DUE, wake, 'w:' .. c.id) end
+  if wake then R.timer(wake, 'w:' .. c.id) end
   if q.nation and c.callback == '' then R.seek_place(c, q) end
 end
 

@@ -14,7 +14,7 @@ end
 function R.unplaced(c, r, again)
   c.place, r.placement, r.again, r.not_at = HOME[c.place].no_place, '', again, ''
   R.touch(c)
-  redis.call('ZADD', DUE, again, 'p:' .. c.id)
+  R.timer(again, 'p:' .. c.id)
 end
 
 -- The timer of a placement that is not to be asked for now.

@@ -104,7 +104,7 @@ local function ask(c, r, expected)
   c.place, r.n, r.again = to, r.n + 1, NOW + TIMES.place_ms
   r.placement = c.id .. '.p' .. r.n
   R.touch(c)
-  redis.call('ZADD', DUE, r.again, 'p:' .. c.id)
+  R.timer(r.again, 'p:' .. c.id)
   local till = NOW + R.queue(c.queue).ring_ms
   local profile = c.profile or redis.call('HGET', P .. 'call:' .. c.id, 'profile') or ''
   R.to_centre('', 'wanted', r.placement, c.id, c.queue, r.skill, r.level, c.prio, c.entered, till, profile, r.not_at, expected)
@@ -119,7 +119,7 @@ function R.seek_elsewhere(c, skill, level, expected)
   c.place = to
   R.touch(c)
   if NOW >= r.again then return ask(c, r, expected) end
-  redis.call('ZADD', DUE, r.again, 'p:' .. c.id)
+  R.timer(r.again, 'p:' .. c.id)
 end
 
 -- The open remote offer, to the call's node; again if it was told before.
@@ -160,7 +160,7 @@ function R.remote_failed(c, why, tell, event)
   c.place, r.again = HOME[c.place][event or 'failed'], NOW
   clear(r)
   R.touch(c)
-  redis.call('ZADD', DUE, NOW, 'p:' .. c.id)
+  R.timer(NOW, 'p:' .. c.id)
 end
 
 -- The call does not wait any more, or its talk there is over: what is open elsewhere ends.

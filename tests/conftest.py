@@ -6,8 +6,11 @@ import gc
 import os
 import signal
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
+
+from tests.kit import workers
 
 # Tests speak with the loopback alone. Whoever proves what a proxy does sets one.
 for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
@@ -28,6 +31,10 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
         gc.enable()
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """SIGTERM is the end of a run as SIGINT is: what was started is stopped, and what failed until then is told."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if told := getattr(config, "workerinput", None):
+        config.pluginmanager.register(workers.Worker(Path(told["room"])))
+    elif config.getoption("dist", "no") != "no":
+        config.pluginmanager.register(workers.Controller())

@@ -1,4 +1,4 @@
-"""One house for the tests of a file, with nobody at work at the start of each; a media node and a Chromium each."""
+"""One house and one Chromium for the tests of a file; nobody at work and no window open at the start of each. A media node each."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import grpc
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser
 from tierline.agents.v1 import agents_pb2 as pb
 from tierline.agents.v1.agents_pb2_grpc import AgentsStub
@@ -30,14 +31,22 @@ def house(built: House) -> House:
     return built
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def node(house: House) -> AsyncIterator[Node]:
     made = await Node(house.config.routers[0]).start()
     yield made
     await made.close()
 
 
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def chrome() -> AsyncIterator[Browser]:
     async with chromium() as made:
         yield made
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def browser(chrome: Browser) -> AsyncIterator[Browser]:
+    """Windows share nothing: each has a context of its own."""
+    yield chrome
+    for context in chrome.contexts:
+        await context.close()

@@ -11,8 +11,9 @@ from tests.browser.house import House
 from tests.browser.node import Node
 from tests.browser.pages import AgentPage, SupervisorPage
 from tests.console.desk import PASSWORDS
+from tests.kit.workers import alone
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
 WORDS = {
     "zh": {"lang": "zh-CN", "queue": "账单查询", "menu": ["账单", "详单"], "ready": "就绪", "language": "中文"},
     "en": {"lang": "en", "queue": "Bills", "menu": ["Bill", "Statement"], "ready": "Ready", "language": "Chinese"},
@@ -34,6 +35,7 @@ async def boss_at(browser: Browser, house: House, language: str = "zh") -> Super
     return page
 
 
+@alone
 @pytest.mark.parametrize("language", ["zh", "en"])
 async def test_a_call_from_ready_to_after_call(house: House, node: Node, browser: Browser, language: str) -> None:
     """An agent gets ready, sees the call with its data, talks, ends after-call work; the board follows each within a second."""
@@ -77,6 +79,7 @@ async def test_a_call_from_ready_to_after_call(house: House, node: Node, browser
     assert node.refused == []
 
 
+@alone
 async def test_waiting_callers_on_the_board(house: House, node: Node, browser: Browser) -> None:
     """Callers that wait show on the queue's card within a second, and go when an agent takes them."""
     boss, agent = await boss_at(browser, house), await agent_at(browser, house)

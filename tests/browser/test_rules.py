@@ -13,7 +13,7 @@ from tests.browser.house import House
 from tests.browser.pages import AgentPage, SupervisorPage
 from tests.console.desk import PASSWORDS
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
 
 
 async def boss_at(browser: Browser, house: House, language: str) -> SupervisorPage:

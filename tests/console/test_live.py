@@ -9,6 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from sqlalchemy.exc import OperationalError
+from tierline.agents.v1.agents_pb2 import QueueView
 
 from console.api import live as live_module
 from console.api.agent import leave
@@ -18,6 +19,7 @@ from tests.console.fake_router import FakeRouter
 from tests.kit.ports import free_port
 from tests.kit.redis_server import RedisServer
 from tests.kit.wait import until_async
+from tests.kit.workers import alone
 
 
 def changed(agent: str, state: str) -> Fact:
@@ -65,10 +67,12 @@ async def test_board_is_whole_first_then_changes(desk: Desk) -> None:
         first = await live.until(lambda m: m["type"] == "board")
         assert first["full"] and [row["agent"] for row in first["agents"]] == ["a1", "a2"]
         assert [row["queue"] for row in first["queues"]] == ["bills", "faults"]
+        desk.router.queues["bills"].MergeFrom(QueueView(waiting=3, callbacks=2, resting=1))
         desk.router.put("a1", 3)
         await desk.fact(changed("a1", "ready"))
         news = await live.until(lambda m: m["type"] == "board" and m["agents"])
         assert not news["full"] and [row["agent"] for row in news["agents"]] == ["a1"]
+        assert [(row["waiting"], row["callbacks"], row["resting"]) for row in news["queues"]] == [(3, 2, 1), (0, 0, 0)]
         async with boss.live() as second:
             assert len((await second.until(lambda m: m["type"] == "board"))["agents"]) == 2
 
@@ -89,6 +93,7 @@ async def test_nobody_watches_nobody_is_asked(desk: Desk) -> None:
         assert desk.router.boards - before <= 8
 
 
+@alone
 async def test_a_verb_shows_at_once_everywhere(desk: Desk) -> None:
     """An agent's verb reaches the supervisor's board without waiting for its fact."""
     agent, boss = await desk.browser("a1"), await desk.browser("boss")

@@ -10,12 +10,17 @@ from tests.kit import centre as centres
 from tests.kit import phones
 from tests.kit.centre import Centre
 
+OWN_CENTRE = ("test_callback.py", "test_three_provinces.py")
 
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All of this folder is real."""
+    """All of this folder is real; what shares the centre stays with one worker."""
     for item in items:
         if "tests/flow" in str(item.path):
             item.add_marker(pytest.mark.real)
+            if item.path.name not in OWN_CENTRE and item.get_closest_marker("xdist_group") is None:
+                item.add_marker(pytest.mark.xdist_group("flow"))
 
 
 @pytest.fixture(scope="package")

@@ -10,10 +10,12 @@ from tests.browser.pages import AgentPage, SupervisorPage, chromium
 from tests.kit.centre import Centre
 from tests.kit.phones import Phones
 from tests.kit.wait import until_async
+from tests.kit.workers import alone
 
 LANG = {"zh": "zh-CN", "en": "en"}
 
 
+@alone
 @pytest.mark.parametrize("language", ["zh", "en"])
 async def test_a_real_call_on_the_page(centre: Centre, many: Phones, language: str, tmp_path: Path) -> None:
     """The agent logs in, gets ready, sees the SIP caller's data, ends after-call work; the board follows within a second."""

@@ -10,18 +10,21 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import redis
 
 from ops import facts, keys
+from ops.centre import Ports
+from tests.kit.ports import free_block
 from tests.kit.wait import until_async
 
 TIERLINE = str(Path(sys.executable).parent / "tierline")
 ROOT = Path(__file__).parents[2]
 PROMPTS = ROOT / "build" / "test-prompts"
+AUDIO = 240  # ports of all media nodes: two legs a call, two ports a leg
 
 TEST_CENTRE = f"""
 [centre]
@@ -165,14 +168,26 @@ def _lend_prompts(source: Path) -> None:
         PROMPTS.parent.mkdir(exist_ok=True)
         fresh = PROMPTS.with_name(f"{PROMPTS.name}.{os.getpid()}")
         shutil.copytree(source, fresh)
-        fresh.rename(PROMPTS)
+        try:
+            fresh.rename(PROMPTS)
+        except OSError:  # another worker was quicker
+            shutil.rmtree(fresh)
+
+
+def own_ports() -> str:
+    """A table [ports] of ports that no other test has; those that somebody else takes meanwhile are moved by `up`."""
+    names = [one.name for one in fields(Ports) if one.name not in ("rtp_low", "rtp_high")]
+    first = free_block(4 * len(names) + AUDIO)
+    low = first + 4 * len(names)
+    ports = {name: first + 4 * n for n, name in enumerate(names)} | {"rtp_low": low, "rtp_high": low + AUDIO - 1}
+    return "[ports]\n" + "".join(f"{name} = {port}\n" for name, port in ports.items())
 
 
 def start(state: Path, config: str = TEST_CENTRE) -> Centre:
     """Start a centre and wait until all of it is healthy; AssertionError with what it printed if it is not."""
     state.mkdir(parents=True, exist_ok=True)
     path = state / "test.toml"
-    path.write_text(config)
+    path.write_text(config if "[ports]" in config else config + own_ports())
     _borrow_prompts(state / "run" / "prompts")
     words = [TIERLINE, "up", "--config", str(path), "--state", str(state / "run"), "--detach", "--auto-ports"]
     done = subprocess.run(words, capture_output=True, text=True, timeout=90, check=False)

@@ -67,8 +67,7 @@ def _file(link: NationalLink, blocks: dict[str, int], audio: dict[str, int]) -> 
 async def running(base: Path) -> AsyncIterator[Country]:
     """All four; AssertionError with what was printed if one does not come up. Ended whatever happens."""
     names = ["nation", *PROVINCES]
-    first = free_block(PORTS * len(names))
-    blocks = {name: first + PORTS * n for n, name in enumerate(names)}
+    blocks = {name: free_block(PORTS) for name in names}
     audio = {name: 34_000 + os.getpid() % 20 * 1000 + AUDIO * n for n, name in enumerate(names)}  # above the ports of other tests
     link = await national_link(free_block(1))
     country = Country(base, link)

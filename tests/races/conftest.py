@@ -10,11 +10,14 @@ from tests.races import kit
 from tests.races.kit import Console, House, Node
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What uses the house is real."""
+    """What uses the house is real, and stays with one worker."""
     for item in items:
         if "tests/races" in str(item.path) and "house" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.real)
+            if item.get_closest_marker("xdist_group") is None:
+                item.add_marker(pytest.mark.xdist_group("races"))
 
 
 @pytest.fixture(scope="package")

@@ -13,6 +13,7 @@ import grpc
 from tierline.routing.v1 import routing_pb2 as pb
 
 from tests.kit.wait import until_async
+from tests.kit.workers import alone
 from tests.races.kit import OFFERED, TALKING, Console, House, Node
 from tests.router.kit import now_ms, router_process, wait_for_router
 
@@ -34,6 +35,7 @@ async def test_an_agent_is_not_stuck_in_a_call_after_its_end_was_lost(house: Hou
     assert lost == ["REASON_NODE_LOST"]
 
 
+@alone
 async def test_after_a_stall_of_one_second_the_system_is_as_quick_as_before(house: House, node: Node, console: Console) -> None:
     """Both routers are stopped for a second under calls and go on: nothing is lost, and offers come as quickly as before."""
     for n in range(4):

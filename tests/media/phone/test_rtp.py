@@ -14,6 +14,7 @@ from media.phone.packet import FRAME
 from media.phone.rtp import RtpPort, Ticker
 from ops import audio
 from tests.kit.wait import until_async
+from tests.kit.workers import alone
 
 HOST = "127.0.0.1"
 SPEECH = audio.encode_alaw(audio.decode_alaw(random.Random(5).randbytes(8000)))
@@ -38,6 +39,7 @@ async def test_two_ports_hear_each_other() -> None:
     assert audio.correlation(audio.decode_alaw(SPEECH), sound.heard(other.listener))[0] > 0.999
 
 
+@alone
 async def test_pace_is_20_ms() -> None:
     """A second of audio takes a second, however long the loop is held up in between."""
     one, other = RtpPort(HOST, ticker := Ticker()), RtpPort(HOST, ticker)
@@ -87,6 +89,7 @@ async def test_last_port_stops_the_ticker() -> None:
     other.close()
 
 
+@alone
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs a core to spare")
 async def test_thirty_calls_are_cheap() -> None:
     """Thirty phones that speak and listen at once in one process take no more than a fifth of a core."""

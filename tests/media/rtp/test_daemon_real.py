@@ -22,6 +22,7 @@ from tests.kit.redis_server import RedisServer
 from tests.kit.rtp_phone import likeness
 from tests.kit.rtpengine import RtpEngineProcess, audio_config
 from tests.kit.wait import until_async
+from tests.kit.workers import alone
 from tests.media.rtp.test_client_real import AGENT, CALLER, PROMPT, House, hears, leg
 
 pytestmark = pytest.mark.real
@@ -39,6 +40,7 @@ async def test_two_instances_cannot_share_a_node(tmp_path: Path) -> None:
         pass  # the lock went with the process
 
 
+@alone
 async def test_rtpengine_away_is_an_error_in_bounded_time(tmp_path: Path) -> None:
     """With nobody on the ng port each verb raises RtpError within two seconds, many at once as well."""
     async with connect(audio_config(tmp_path), 0) as engine:
@@ -48,6 +50,7 @@ async def test_rtpengine_away_is_an_error_in_bounded_time(tmp_path: Path) -> Non
         assert time.monotonic() - began < 2
 
 
+@alone
 async def test_a_call_lives_through_the_death_of_rtpengine(tmp_path: Path) -> None:
     """kill -9 and a restart: same ports, both hear each other again, verbs and recording go on, and both parts are filed."""
     with RedisServer(tmp_path / "redis") as redis:
@@ -116,6 +119,7 @@ async def test_what_redis_is_told_later_is_told(tmp_path: Path, recorded: bool) 
                 process.stop()
 
 
+@alone
 async def test_redis_away_at_start_and_in_flight(tmp_path: Path) -> None:
     """Without Redis rtpengine starts and works; Redis gone or hanging under it holds no verb up for over two seconds."""
     config = audio_config(tmp_path / "alone")

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from media.rtp.api import RtpError
 from media.rtp.bencode import decode, encode
 from media.rtp.ng import NgClient, NgTimeout, with_sdp
+from tests.kit.workers import alone
 
 Answerer = Callable[[bytes, int], list[bytes]]  # (cookie, how often it came) -> datagrams
 
@@ -67,6 +68,7 @@ async def test_a_lost_answer_is_asked_for_with_the_same_cookie(fake: FakeEngine,
     assert list(fake.seen.values()) == [2]
 
 
+@alone
 async def test_no_answer_at_all_ends_in_time(fake: FakeEngine, client: NgClient) -> None:
     """Silence is NgTimeout after three tries and less than two seconds, for many commands at once."""
     fake.answer = lambda cookie, times: []

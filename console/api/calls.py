@@ -25,7 +25,7 @@ _TIMES = ("first_ms", "started_ms", "entered_ms", "answered_ms", "ended_ms")
 CSV_COLUMNS = (
     *("id", "first_ms", "calling", "called", "country", "province", "city", "carrier", "trunk", "language", "menu_path", "queue"),
     *("agent", "result", "reason", "side", "waited_ms", "talk_ms", "offers", "started_ms", "entered_ms", "answered_ms", "ended_ms"),
-    *("recording", "node", "routed_by", "sip_status"),
+    *("recording", "node", "routed_by", "sip_status", "callback"),
 )
 
 

@@ -8,6 +8,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from console.api.context import PUBLIC, Route
 from console.ledger.models import CallRow, MenuStepRow, RecordingRow, SegmentRow
+from console.ledger.queries import CALLBACKS
 from ops.rulebook import RuleBook
 
 Schema = dict[str, Any]
@@ -44,7 +45,8 @@ def _row(model: Any) -> Schema:
 _NAMED = _list(_object(id=_STRING, zh=_STRING, en=_STRING))
 _HOME = _object(country=_STRING, province=_STRING, city=_STRING, carrier=_STRING)
 _FACT = _object(id=_STRING, at_ms=_WHOLE, source=_STRING, kind=_STRING, agent=_STRING, body={"type": "object"})
-_CALL = _row(CallRow)
+_BACK = {"type": "string", "enum": list(CALLBACKS), "description": "the wish to be called back: \"\" there was none"}
+_CALL = _object(**_row(CallRow)["properties"], callback=_BACK)
 _PARTS = {"segments": _list(_row(SegmentRow)), "menu": _list(_row(MenuStepRow)), "recordings": _list(_row(RecordingRow))}
 
 
@@ -146,7 +148,15 @@ SCHEMAS: dict[str, Schema] = {
         call={"anyOf": [_ref("CallNow"), {"type": "null"}]},
     ),
     "AgentNow": _object(agent=_ref("Agent"), now_ms=_WHOLE),
-    "Queue": _object(queue=_STRING, waiting=_WHOLE, oldest_entered_ms=_WHOLE, ready=_WHOLE, talking=_WHOLE),
+    "Queue": _object(
+        queue=_STRING,
+        waiting=_WHOLE,
+        oldest_entered_ms=_WHOLE,
+        ready=_WHOLE,
+        talking=_WHOLE,
+        callbacks={"type": "integer", "description": "of `waiting`: has hung up and is to be called back"},
+        resting={"type": "integer", "description": "to be called back too, but in no line: between two tries"},
+    ),
     "Board": _object(queues=_list(_ref("Queue")), agents=_list(_ref("Agent")), now_ms=_WHOLE),
     "Call": _CALL,
     "Calls": _object(calls=_list(_ref("Call")), next=_STRING),

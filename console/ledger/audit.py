@@ -133,7 +133,7 @@ def _ends(row: Row) -> Iterable[str]:
         yield "no_bridge"
     if _has(row, "bridged") and row["media_result"] not in ("answered", ""):
         yield "no_conversation"
-    if _has(row, "enqueued") and not _has(row, "left_queue") and not _has(row, "bridged"):
+    if _has(row, "enqueued") and not _has(row, "left_queue") and not _has(row, "bridged") and not waits:
         yield "not_left"
     if _has(row, "bridged") and not _has(row, "agent_released"):
         yield "not_released"

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 
 from console.ledger.database import Database
-from console.ledger.fold import Row, order
+from console.ledger.fold import SEEN, Row, order
 from console.ledger.models import BadFactRow, CallRow, FactRow, MenuStepRow, RecordingRow, SegmentRow, table
 from console.ledger.store import fact_of
 
 CALL, FACT, SEGMENT, MENU = table(CallRow), table(FactRow), table(SegmentRow), table(MenuStepRow)
 RECORDING, BAD = table(RecordingRow), table(BadFactRow)
+CALLBACKS = ("", "waiting", "reached", "given_up")
 _PARTS = (
     ("segments", SEGMENT, (SEGMENT.c.start_ms, SEGMENT.c.kind.desc(), SEGMENT.c.key)),  # the queue before the agent
     ("menu", MENU, (MENU.c.at_ms, MENU.c.id)),
@@ -45,14 +46,14 @@ class Queries:
         """Calls, newest first."""
         with self.database.read() as connection:
             found = connection.execute(self._select(search).limit(limit)).mappings()
-            return [dict(row) for row in found]
+            return [_told(row) for row in found]
 
     def all_calls(self, search: Search, most: int) -> Iterator[list[Row]]:
         """The same in portions, for exports: a database cursor, not memory, holds the rest."""
         with self.database.read() as connection:
             found = connection.execution_options(yield_per=500).execute(self._select(search).limit(most)).mappings()
             for part in found.partitions():
-                yield [dict(row) for row in part]
+                yield [_told(row) for row in part]
 
     def _select(self, search: Search) -> Select[Any]:
         c = CALL.c
@@ -77,7 +78,7 @@ class Queries:
             {"id": fact.id, "at_ms": fact.at_ms, "source": fact.source, "kind": fact.kind, "agent": fact.agent, "body": fact.body}
             for fact in sorted(map(fact_of, facts), key=order)
         ]
-        return {**row, **parts, "facts": told}
+        return {**_told(row), **parts, "facts": told}
 
     def recording(self, call: str, number: int) -> str | None:
         """Path in the vault of the n-th filed recording of a call, counted from 1."""
@@ -90,6 +91,13 @@ class Queries:
         """How many stream entries were put aside."""
         with self.database.read() as connection:
             return connection.execute(select(func.count()).select_from(BAD)).scalar_one()
+
+
+def _told(row: Mapping[Any, Any]) -> Row:
+    """A row of the table, with what became of a wish to be called back: one of CALLBACKS."""
+    asked, reached = (row["seen"] & SEEN[kind] for kind in ("callback_asked", "bridged"))
+    back = ("reached" if reached else "given_up" if row["result"] else "waiting") if asked else ""
+    return {**row, "callback": back}
 
 
 def _conditions(search: Search) -> Iterator[ColumnElement[bool]]:

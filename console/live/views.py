@@ -58,11 +58,14 @@ def call_json(view: pb.CallView) -> Json:
 
 
 def queue_json(view: pb.QueueView) -> Json:
-    """One queue of the board."""
+    """One queue of the board. `callbacks` of the waiting have hung up and are to be called back; so are those resting between two
+    tries, who stand in no line."""
     return {
         "queue": view.queue,
         "waiting": view.waiting,
         "oldest_entered_ms": view.oldest_entered_ms,
         "ready": view.ready,
         "talking": view.talking,
+        "callbacks": view.callbacks,
+        "resting": view.resting,
     }

@@ -251,7 +251,13 @@ class Desk:
         line = self.waiting(queue)
         head = line.first()
         oldest = self.calls[head[1]].entered if head else 0
-        return QueueSeen(queue, len(line), oldest, self.ready(self.queues[queue].skill), self.talking.get(queue, 0))
+        numbers = (len(line), oldest, self.ready(self.queues[queue].skill), self.talking.get(queue, 0))
+        back = sum(1 for _, call in line if self.calls[call].callback)
+        return QueueSeen(queue, *numbers, back, sum(1 for at, member in self.due if self._rests(member, queue)))
+
+    def _rests(self, timer: str, queue: str) -> bool:
+        c = self.calls.get(timer[2:]) if timer[0] == "w" else None
+        return c is not None and c.queue == queue and bool(c.callback) and not c.line
 
     def ready(self, skill: str) -> int:
         """How many agents of a skill are ready."""

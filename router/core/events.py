@@ -127,6 +127,8 @@ class QueueSeen:
     oldest_entered_ms: int  # of the one at the head; 0 if nobody waits
     ready: int
     talking: int
+    callbacks: int  # of those who wait, who are to be called back
+    resting: int  # to be called back as well, but not yet again: in no line between two tries
 
 
 @dataclass(frozen=True, slots=True)

@@ -240,7 +240,7 @@ def dialling(d: Desk, call: str, version: int, offer: str, at_ms: int, trunk: st
     learn(d, c, a, at_ms)
     d.talking[c.queue] = d.talking.get(c.queue, 0) + 1
     body = {"queue": c.queue, "offer": offer, "trunk": trunk, "tries": c.tries}
-    d.fact("callback_dialled", f"{c.id}:r:{at_ms}:d", at_ms, body, c.id, c.agent)  # before `bridged`, whenever it is heard
+    d.fact("callback_dialled", f"{c.id}:r:{at_ms}:d{c.tries}", at_ms, body, c.id, c.agent)  # before `bridged`, whenever it is heard
     d.keep(c)
     agent_event(d, a, AgentEvent.ANSWERED)
 

@@ -83,7 +83,13 @@ class AgentsService(rpc.AgentsServicer):
         return pb.Board(
             queues=(
                 pb.QueueView(
-                    queue=q.queue, waiting=q.waiting, oldest_entered_ms=q.oldest_entered_ms, ready=q.ready, talking=q.talking
+                    queue=q.queue,
+                    waiting=q.waiting,
+                    oldest_entered_ms=q.oldest_entered_ms,
+                    ready=q.ready,
+                    talking=q.talking,
+                    callbacks=q.callbacks,
+                    resting=q.resting,
                 )
                 for q in queues
                 if not wanted or q.queue in wanted

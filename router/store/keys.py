@@ -5,6 +5,7 @@ call:<id>     HASH row (rows.CALL_FIELDS), profile  calls:<node>  SET of live ca
 config        HASH generation digest sha256 document stamp
 rules         STRING JSON that lua/include/plan.lua compiles; its sha1 is config.stamp
 wait:<queue>  ZSET of all calls that wait for the queue, by policy.call_score: places, boards, limits
+back:<queue>  SET of those of them who are to be called back;  rest:<queue> SET of those who are, but rest between two tries
 line:<class>  ZSET the same calls by who may take them: "<queue>:<skill>:<level>:<city or *>", or "own:<agent>"
 ready:<pool>  ZSET of ready agents, "<order>:<skill>:<band>:<city or *>", by policy.agent_score; docs/adr/0206
 clock         HASH pool -> key of the agent taken last, of pools in the order `random`

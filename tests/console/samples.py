@@ -110,6 +110,26 @@ class CallFacts:
         outcome = {"result": "RESULT_ABANDONED", "reason": "REASON_HANGUP", "side": "SIDE_CALLER", "sip_status": 200}
         return self.media("call_ended", outcome=outcome, language="zh", menu_path=["bill"])
 
+    def wish(self, queue: str = "bills") -> CallFacts:
+        """The caller wants to be called back, and hangs up."""
+        return self.wait(2000).router("callback_asked", queue=queue)
+
+    def dial(self, agent: str = "a1", tries: int = 1, queue: str = "bills") -> CallFacts:
+        """The agent has picked up, the customer's phone is called."""
+        self.wait(900).router("callback_dialled", agent, queue=queue, offer=self.offer_id, trunk="telecom", tries=tries)
+        return self.state(agent, "talking", "offered")
+
+    def miss(self, agent: str = "a1", tries: int = 1, last: bool = False, queue: str = "bills") -> CallFacts:
+        """The customer does not answer; `last`: it is given up."""
+        self.wait(9000).router("agent_released", agent, queue=queue, talk_ms=9000, side="SIDE_CALLER")
+        again = {} if last else {"again_ms": self.at + 300_000}
+        self.router("callback_failed", agent, queue=queue, offer=self.offer_id, reason="REASON_NO_ANSWER", tries=tries, **again)
+        if not last:
+            return self
+        outcome = {"result": "RESULT_ABANDONED", "reason": "REASON_NO_ANSWER", "side": "SIDE_SYSTEM"}
+        self.router("left_queue", queue=queue, reason="REASON_NO_ANSWER", waited_ms=self.at - self.entered)
+        return self.router("call_ended", outcome=outcome)
+
     def state(self, agent: str, state: str, previous: str, seat: str = "8001", reason: str = "") -> CallFacts:
         """The agent's state changes."""
         self._version += 1

@@ -13,7 +13,7 @@ import pytest
 from console.api.calls import inside
 from console.ledger.models import CallRow
 from tests.console.desk import Browser, Desk
-from tests.console.samples import CallFacts, abandoned, answered, day, refused
+from tests.console.samples import CallFacts, abandoned, answered, called_back, day, refused
 from tests.console.tables import rows
 from tests.kit.wait import until_async
 
@@ -50,6 +50,29 @@ async def test_search(desk: Desk) -> None:
     assert await found("number=00000007") == [7] and await found("number=95500") == list(range(10))
     assert await found("queue=bills&outcome=answered") == [0, 1, 2, 5, 6, 7]
     assert await found(f"from={T0 + 40}&to={T0 + 81}") == [2, 3, 4]
+
+
+async def test_callbacks_are_marked(desk: Desk) -> None:
+    """List, detail and CSV tell what became of a wish to be called back: nothing yet, reached, given up; without one nothing."""
+    waits = CallFacts(T0, 1).arrive().choose().enqueue().wish()
+    missed = CallFacts(T0 + 1000, 2).arrive().choose().enqueue().wish().offer().dial().miss(last=True)
+    made = {waits.call: "waiting", missed.call: "given_up"}
+    others = [called_back(T0 + 2000), answered(T0 + 3000, 4)]
+    made |= dict(zip((call.call for call in others), ("reached", ""), strict=True))
+    boss = await filled(desk, [waits, missed, *others])
+    listed = (await boss.get("/api/calls"))["calls"]
+    assert {row["id"]: row["callback"] for row in listed} == made
+    assert {row["id"]: row["result"] for row in listed if row["callback"]} == {
+        waits.call: "",
+        missed.call: "abandoned",
+        others[0].call: "answered",
+    }
+    assert (await boss.get(f"/api/calls/{missed.call}"))["callback"] == "given_up"
+    async with boss.http.get(f"{desk.url}/api/calls.csv") as answer:
+        lines = csv.DictReader(io.StringIO((await answer.text()).lstrip("\ufeff")))
+        assert {line["id"]: line["callback"] for line in lines} == made
+    audit = await boss.get(f"/api/audit?from={T0}&to={T0 + 10**7}")
+    assert {code for found in audit["findings"] for code in found["codes"]} == {"file_missing"}, "only what the sample leaves out"
 
 
 async def test_pages_follow_each_other(desk: Desk) -> None:

@@ -55,6 +55,30 @@ async def test_the_offer_tells_the_node_all(world: World) -> None:
     assert "callback_asked" in world.kinds()
 
 
+async def test_boards_show_them(world: World) -> None:
+    """In the line, at an agent, between two tries, reached: the board tells who is to be called back, and where."""
+
+    async def seen() -> tuple[int, int, int]:
+        queue = next(q for q in await world.store.queues() if q.queue == "sales")
+        return queue.waiting, queue.callbacks, queue.resting
+
+    for call in ("c1", "c2", "c3"):
+        await world.enqueue(call)
+    await ask(world, "c1")
+    await ask(world, "c2")
+    assert await seen() == (3, 2, 0)
+    offer = offer_in(await world.agent_effects("a1"))
+    assert await seen() == (2, 1, 0)
+    await dial(world, offer)
+    await world.failed(offer, "REASON_BUSY")
+    assert await seen() == (2, 1, 1)
+    await world.enqueue("c2", "vip")
+    assert await seen() == (1, 0, 1)
+    await world.expire(20_000)
+    await world.store.logout("a1", world.now)
+    assert await seen() == (2, 1, 0)
+
+
 async def test_a_wish_that_overtakes_the_line(world: World) -> None:
     """The router never heard the Enqueue (it died): the wish alone puts the call in its place; said twice it is one."""
     await ask(world, "c1")

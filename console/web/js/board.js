@@ -8,7 +8,7 @@ const WAIT_WARN = 20_000;
 const WAIT_ALARM = 60_000;
 
 export function boardView({ me, problem }, kept = {}) {
-  const queues = new Map(me.queues.map((queue) => [queue.id, { queue: queue.id, waiting: 0, oldest_entered_ms: 0, ready: 0, talking: 0 }]));
+  const queues = new Map(me.queues.map((queue) => [queue.id, { queue: queue.id, waiting: 0, oldest_entered_ms: 0, ready: 0, talking: 0, callbacks: 0, resting: 0 }]));
   const names = new Map(me.queues.map((queue) => [queue.id, queue]));
   const reasons = new Map(me.reasons.map((reason) => [reason.id, reason]));
   const agents = new Map(me.seats.map((seat) => [seat.agent, absent(seat)]));
@@ -46,6 +46,7 @@ export function boardView({ me, problem }, kept = {}) {
 
   function queueCard(row) {
     const name = named(names.get(row.queue)) || row.queue;
+    const back = row.callbacks + row.resting;
     const figure = (label, value, kind) => h("div", { class: `figure ${kind}` }, h("dt", {}, label), h("dd", {}, value));
     return h(
       "article",
@@ -54,7 +55,7 @@ export function boardView({ me, problem }, kept = {}) {
       h(
         "dl",
         {},
-        figure(t("board.waiting"), String(row.waiting), "waiting"),
+        figure(t("board.waiting"), [String(row.waiting - row.callbacks), back ? h("span", { class: "back" }, t("board.to_call_back", { count: back })) : ""], "waiting"),
         figure(t("board.oldest"), row.oldest_entered_ms ? timer({ since: row.oldest_entered_ms, warn: WAIT_WARN, alarm: WAIT_ALARM }) : "–", "oldest"),
         figure(t("board.ready"), String(row.ready), "ready"),
         figure(t("board.talking"), String(row.talking), "talking"),

@@ -61,6 +61,7 @@ export function callPanel(call, { names, agents, close }) {
       pair(t("call.arrived"), clockTime(call.first_ms, true)),
       pair(t("call.called"), call.called || "–"),
       pair(t("detail.ended"), ended()),
+      call.callback && pair(t("detail.callback"), t(`calls.callback_${call.callback}`)),
       pair(t("call.language"), word("language", call.language) || "–"),
       pair(t("call.trunk"), call.trunk || "–"),
       pair(t("detail.node"), [call.node, call.routed_by && word("routed", call.routed_by)].filter(Boolean).join(" · ") || "–"),

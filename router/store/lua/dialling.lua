@@ -11,7 +11,7 @@ c.state, c.answered, c.expires = CALL[c.state].answered, at, 0
 R.learn(c, a, at)
 redis.call('HINCRBY', P .. 'talking', c.queue, 1)
 local body = {queue = c.queue, offer = opt(offer), trunk = opt(ARGV[8]), tries = c.tries}
-R.fact('callback_dialled', c.id .. ':r:' .. at .. ':d', at, body, c.id, c.agent) -- before `bridged`, whenever it is heard
+R.fact('callback_dialled', c.id .. ':r:' .. at .. ':d' .. c.tries, at, body, c.id, c.agent) -- before `bridged`, whenever it is heard
 R.touch(c)
 R.agent_event(a, 'answered')
 return R.done()

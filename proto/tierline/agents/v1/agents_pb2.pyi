@@ -248,6 +248,8 @@ class QueueView(_message.Message):
     OLDEST_ENTERED_MS_FIELD_NUMBER: _builtins.int
     READY_FIELD_NUMBER: _builtins.int
     TALKING_FIELD_NUMBER: _builtins.int
+    CALLBACKS_FIELD_NUMBER: _builtins.int
+    RESTING_FIELD_NUMBER: _builtins.int
     queue: _builtins.str
     waiting: _builtins.int
     oldest_entered_ms: _builtins.int
@@ -255,6 +257,10 @@ class QueueView(_message.Message):
     ready: _builtins.int
     """agents free for the queue's skill"""
     talking: _builtins.int
+    callbacks: _builtins.int
+    """of the waiting: who has hung up and is to be called back"""
+    resting: _builtins.int
+    """to be called back too, but in no line: between two tries"""
     def __init__(
         self,
         *,
@@ -263,10 +269,12 @@ class QueueView(_message.Message):
         oldest_entered_ms: _builtins.int = ...,
         ready: _builtins.int = ...,
         talking: _builtins.int = ...,
+        callbacks: _builtins.int = ...,
+        resting: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["oldest_entered_ms", b"oldest_entered_ms", "queue", b"queue", "ready", b"ready", "talking", b"talking", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["callbacks", b"callbacks", "oldest_entered_ms", b"oldest_entered_ms", "queue", b"queue", "ready", b"ready", "resting", b"resting", "talking", b"talking", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

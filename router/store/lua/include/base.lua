@@ -156,6 +156,7 @@ end
 
 local function write_call(row)
   local key = P .. 'call:' .. row.id
+  if row.callback ~= '' then R.count_back(row) end
   write(key, row, CALL_FIELDS, CALL_TEXTS)
   if not LIVE[row.state] then
     redis.call('PEXPIRE', key, TIMES.keep_ms)

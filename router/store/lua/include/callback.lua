@@ -6,6 +6,15 @@ function R.pending(c)
   return c.callback ~= '' and (in_line or (c.state == 'talking' and c.dialling == 1))
 end
 
+-- For boards: whether it is in the line to be called back (`back`), or rests between two tries (`rest`). Before the row is written.
+function R.count_back(c)
+  local was, to = c.was[2], c.state == 'waiting' and (c.line ~= '' and 'back:' or 'rest:')
+  for _, where in ipairs({'back:', 'rest:'}) do
+    if was and was ~= c.queue then redis.call('SREM', P .. where .. was, c.id) end
+    redis.call(where == to and 'SADD' or 'SREM', P .. where .. c.queue, c.id)
+  end
+end
+
 -- The live node with the least load; nil: there is none. `told`: it must have a stream.
 function R.least_loaded(told)
   local best, best_load, best_row

@@ -155,6 +155,10 @@ class Desk:
         effects, self.effects = self.effects, []
         return effects
 
+    def newer(self, was: int) -> int:
+        """The next of a count that others remember: not one that was given out before the store forgot its last moments."""
+        return max(was + 1, self.now)
+
     def agent(self, agent: str) -> Agent:
         """Raises UnknownAgent."""
         row = self.agents.get(agent)

@@ -36,7 +36,7 @@ def agent_to(d: Desk, a: Agent, state: AgentState, reason: str = "") -> None:
     _count(d, a, previous, state)
     if state in RESTING:
         a.call = a.offer = a.next = ""
-    a.state, a.reason, a.since, a.ver = state, reason, d.now, a.ver + 1
+    a.state, a.reason, a.since, a.ver = state, reason, d.now, d.newer(a.ver)
     body = {"state": state.value, "previous": previous.value, "reason": reason, "seat": a.seat}
     d.fact("agent_changed", f"{a.id}:r:{d.now}:{a.ver}", d.now, body, a.call, a.id)
     if state in AWAY and d.plan.own:
@@ -156,7 +156,7 @@ def _wished(a: Agent, reason: str) -> tuple[str, str]:
     return state, why
 
 
-def wish(a: Agent, what: str) -> None:
+def wish(d: Desk, a: Agent, what: str) -> None:
     """What the agent wants after the call."""
     if a.next != what:
-        a.next, a.ver = what, a.ver + 1
+        a.next, a.ver = what, d.newer(a.ver)

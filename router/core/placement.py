@@ -54,7 +54,7 @@ def ask(d: Desk, c: Call, r: Remote, expected_ms: int) -> None:
     to = HOME[r.state][HomeEvent.ASK]
     if r.state is HomeState.ASKED:
         to_centre(d, "", Released(r.placement, "REASON_EXPIRED"))
-    r.state, r.n, r.again = to, r.n + 1, d.now + d.times.place_ms
+    r.state, r.n, r.again = to, d.newer(r.n), d.now + d.times.place_ms
     r.placement = placement_id(c.id, r.n)
     d.due.add(f"p:{c.id}", r.again)
     until = d.now + d.queues[c.queue].ring_ms

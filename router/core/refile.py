@@ -79,7 +79,7 @@ def _take(d: Desk, rules: Rules, plan: Plan, gone: list[QueueRule], new: dict[st
     d.black, d.vip = dict(rules.blacklist), dict(rules.vip)
     for agent in new:
         reskill(d, d.agents[agent], new[agent])
-        d.agents[agent].ver += 1
+        d.agents[agent].ver = d.newer(d.agents[agent].ver)
 
 
 def _skills(d: Desk, rules: Rules) -> dict[str, tuple[tuple[str, int], ...]]:

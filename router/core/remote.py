@@ -1,8 +1,8 @@
 """A call of one centre at an agent of another: what is said between them, and the two state machines.
 
-Theory. A *placement* is one attempt to have a waiting call answered elsewhere. Its id "<call>.p<n>" counts the attempts of the
-call, and is the OfferId of the remote offer at both ends. Each end has a machine of its own, because either may lose sight of the
-other; every frame may come twice, late or never, so each event is either in the table or without effect.
+Theory. A *placement* is one attempt to have a waiting call answered elsewhere. Its id "<call>.p<n>" tells the attempts of the
+call apart (n goes up), and is the OfferId of the remote offer at both ends. Each end has a machine of its own, because either may
+lose sight of the other; every frame may come twice, late or never, so each event is either in the table or without effect.
 
 HOME: beside a waiting (or offered) call. At most one placement of a call is open, so never two places. WANTED: a timer `p:<call>`
 will ask. ASKED: a Place is out; asking anew gives the old id up first. RINGING: an agent is reserved there and our media node

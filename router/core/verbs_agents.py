@@ -43,7 +43,7 @@ def login(d: Desk, agent: str, seat: str, skills: Sequence[tuple[str, int]]) -> 
     elif moved:
         agent_to(d, a, was, a.reason)
     elif anew:
-        a.ver += 1
+        a.ver = d.newer(a.ver)
     if a.state is AgentState.READY and not a.lined:
         seek(d, a)
     d.effects.append(d.see(a))
@@ -66,7 +66,7 @@ def logout(d: Desk, agent: str) -> None:
     if a.state is AgentState.OFFERED:
         _take_back(d, a, AgentEvent.LOGOUT)
     elif a.state is AgentState.TALKING:
-        wish(a, AgentState.LOGGED_OUT)
+        wish(d, a, AgentState.LOGGED_OUT)
     elif to != a.state:
         agent_event(d, a, AgentEvent.LOGOUT)
     d.effects.append(d.see(a))
@@ -77,7 +77,7 @@ def ready(d: Desk, agent: str) -> None:
     a = d.agent(agent)
     to = agents.step(a.state, AgentEvent.READY)
     if a.state in IN_CALL:
-        wish(a, "")
+        wish(d, a, "")
     elif to != a.state:
         agent_event(d, a, AgentEvent.READY)
     d.effects.append(d.see(a))
@@ -88,7 +88,7 @@ def not_ready(d: Desk, agent: str, reason: str) -> None:
     a = d.agent(agent)
     to = agents.step(a.state, AgentEvent.NOT_READY)
     if a.state in IN_CALL:
-        wish(a, f"not_ready:{reason}")
+        wish(d, a, f"not_ready:{reason}")
     elif to != a.state or a.reason != reason:
         agent_event(d, a, AgentEvent.NOT_READY, reason)
     d.effects.append(d.see(a))

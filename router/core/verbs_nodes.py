@@ -28,7 +28,7 @@ def hello(d: Desk, what: Hello) -> int:
     if what.epoch < known:
         raise OldEpoch(str(known))
     d.nodes[what.node] = n
-    n.sess += 1
+    n.sess = d.newer(n.sess)
     n.uri, n.epoch, n.draining, n.calls, n.holder = what.uri, what.epoch, what.draining, what.calls, what.holder
     n.seen, n.routed, n.lost = d.now, 0, False
     d.due.add(f"n:{n.id}", d.now + d.times.lost_ms)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import hiredis
@@ -59,6 +59,7 @@ class RedisStore(RedisOverflow):
         self._tasks: list[asyncio.Task[None]] = []
         self._rules: Rules | None = None
         self._on_newer: OnNewer | None = None
+        self._lost_ms = 0  # when the store was lost last
         self._unread = ""  # sha256 of a book in force that we cannot read
         self._on_effects: OnEffects = lambda _: None
         self._on_lost: Callable[[], None] = lambda: None
@@ -89,7 +90,7 @@ class RedisStore(RedisOverflow):
             except (OSError, StoreAway) as error:
                 log.log(_loud(tries), "store away", extra={"why": str(error), "tries": tries})
             if self._wire is not None:
-                self._wire = None
+                self._wire, self._lost_ms = None, self.clock.now_ms()
                 self.connected.clear()
                 self._on_lost()
             await asyncio.sleep(RETRY_S[min(tries, len(RETRY_S) - 1)])
@@ -271,8 +272,9 @@ class RedisStore(RedisOverflow):
         return await self._timed("queues", "", 0, (), rows.queues_seen)
 
     async def agents(self, only: Sequence[str] = ()) -> list[AgentSeen]:
-        """Agents with their calls."""
-        return await views.agents(self._call, self.place.tenant, only)
+        """Agents with their calls. The store may have gone back to an older row: it counts as newer than what was seen before."""
+        found = await views.agents(self._call, self.place.tenant, only)
+        return [a if a.version >= self._lost_ms else replace(a, version=self._lost_ms) for a in found]
 
     async def nodes(self) -> list[NodeSeen]:
         """All media nodes."""

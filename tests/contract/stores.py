@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import pickle
+from dataclasses import dataclass, field
 from typing import Any
 
 import redis
@@ -12,6 +13,7 @@ from ops import keys as shared
 from ops.clock import ManualClock
 from ops.facts import Fact
 from router.core.commands import Assert, Enqueue, From, Hello, QueueRule, Rules, Times
+from router.core.desk import Desk
 from router.core.events import AgentSeen, Effect, Frame, Offer, ToNode
 from router.store.base import Store
 from router.store.keys import key
@@ -79,6 +81,24 @@ def _line(client: Client, name: str) -> list[tuple[str, float]]:
     return [(m.decode(), at) for m, at in client.zrange(name, 0, -1, withscores=True)]
 
 
+@dataclass
+class Saved:
+    """What is on Redis's disk."""
+
+    desk: bytes = b""
+    facts: tuple[Fact, ...] = ()
+    keys: dict[bytes, bytes] = field(default_factory=dict)
+
+
+def _frozen(desk: Desk) -> Saved:
+    """The desk as bytes; its facts, which never change and are many, apart."""
+    facts, desk.facts = desk.facts, []
+    try:
+        return Saved(pickle.dumps(desk), tuple(facts))
+    finally:
+        desk.facts = facts
+
+
 class World:
     """One store and a clock moved by hand; `node` is a session that has said hello."""
 
@@ -111,6 +131,30 @@ class World:
             self.client.flushall()
         else:
             self.store = MemoryStore(TENANT, "r1", TIMES)
+
+    def save(self) -> Saved:
+        """The store as it is now, as on disk."""
+        if self.client is None:
+            assert isinstance(self.store, MemoryStore)
+            return _frozen(self.store.desk)
+        names = self.client.keys("*")
+        pipe = self.client.pipeline(transaction=False)
+        for name in names:
+            pipe.dump(name)
+        return Saved(keys=dict(zip(names, pipe.execute(), strict=True)))
+
+    def restore(self, saved: Saved) -> None:
+        """What was written since is gone, as when Redis is killed (appendfsync everysec)."""
+        if self.client is None:
+            assert isinstance(self.store, MemoryStore)
+            self.store.desk = pickle.loads(saved.desk)
+            self.store.desk.facts = list(saved.facts)
+            return
+        pipe = self.client.pipeline(transaction=False)
+        pipe.flushall()
+        for name, value in saved.keys.items():
+            pipe.restore(name, 0, value)
+        pipe.execute()
 
     async def wipe_and_return(self) -> None:
         """The same, and the router has given it the rules, and the node has said hello."""

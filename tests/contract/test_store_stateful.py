@@ -77,7 +77,7 @@ class Pair(RuleBasedStateMachine):
         self.both: tuple[World, World] = (memory_world(), redis_world(self.port))
         for world in self.both:
             self.loop.run_until_complete(world.open())
-        self.sessions = {"m1": 1, "m2": 0}
+        self.sessions = {"m1": self.both[0].node.session, "m2": 0}
         self.epochs = {"m1": START, "m2": START}
         self.versions: Counter[str] = Counter()
         self.said: dict[str, Enqueue] = {}

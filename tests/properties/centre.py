@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import pickle
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from media.call.call import State
-from ops.facts import Fact
 from ops.ids import LegId
 from router.core.commands import QueueRule, Rules
-from router.core.desk import Desk
 from router.core.errors import RouterError
-from router.store.memory import MemoryStore
 from tests.contract.stores import World
 from tests.kit.link import Link
 from tests.properties import checks
@@ -36,25 +31,6 @@ RULES = Rules(
 )
 SAVED_MS = 900  # Redis forgets at most so much when it is killed (appendfsync everysec)
 CALM_MS = 16_000  # after the last fault: nodes are found lost after 10 s, offers nobody answers give up
-
-
-@dataclass
-class Saved:
-    """What is on Redis's disk."""
-
-    at: int
-    desk: bytes = b""
-    facts: tuple[Fact, ...] = ()
-    keys: dict[bytes, bytes] = field(default_factory=dict)
-
-
-def _frozen(desk: Desk) -> tuple[bytes, tuple[Fact, ...]]:
-    """The desk as bytes; its facts, which never change and are many, apart."""
-    facts, desk.facts = desk.facts, []
-    try:
-        return pickle.dumps(desk), tuple(facts)
-    finally:
-        desk.facts = facts
 
 
 class Centre:
@@ -94,7 +70,7 @@ class Centre:
                 router.others = {other.holder: other for other in self.routers if other is not router and other.alive}
             self.net.link.run(step)
             ms -= step
-            if self.faulty and self.net.now - self.saved.at >= SAVED_MS:
+            if self.faulty and self.net.now - self.saved_at >= SAVED_MS:
                 self._save()
 
     def arrives(self, node: int, key: int) -> None:
@@ -194,7 +170,7 @@ class Centre:
         """kill -9: what was written since the last save is gone; the streams are closed."""
         for router in self.routers:
             router.drop_all()
-        self._restore()
+        self.world.restore(self.saved)
         self.world.clock.advance(50 * (ms + 1))
 
     def _node(self, which: int) -> MediaNode:
@@ -208,30 +184,7 @@ class Centre:
 
     # ---- Redis's disk --------------------------------------------------------------------------------------------------
     def _save(self) -> None:
-        self.saved = Saved(self.net.now)
-        if isinstance(self.world.store, MemoryStore):
-            self.saved.desk, self.saved.facts = _frozen(self.world.store.desk)
-        else:
-            client = self.world.client
-            assert client is not None
-            names = client.keys("*")
-            pipe = client.pipeline(transaction=False)
-            for name in names:
-                pipe.dump(name)
-            self.saved.keys = dict(zip(names, pipe.execute(), strict=True))
-
-    def _restore(self) -> None:
-        if isinstance(self.world.store, MemoryStore):
-            self.world.store.desk = pickle.loads(self.saved.desk)
-            self.world.store.desk.facts = list(self.saved.facts)
-            return
-        client = self.world.client
-        assert client is not None
-        pipe = client.pipeline(transaction=False)
-        pipe.flushall()
-        for name, value in self.saved.keys.items():
-            pipe.restore(name, 0, value)
-        pipe.execute()
+        self.saved, self.saved_at = self.world.save(), self.net.now
 
     # ---- what must hold ------------------------------------------------------------------------------------------------
     def check(self) -> None:

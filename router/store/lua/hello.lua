@@ -4,10 +4,11 @@
 if not R.plan() then return R.no_rules() end
 local node, epoch = ARGV[4], tonumber(ARGV[6])
 local key = P .. 'node:' .. node
-local known = tonumber(redis.call('HGET', key, 'epoch') or 0)
+local got = redis.call('HMGET', key, 'epoch', 'sess')
+local known = tonumber(got[1] or 0)
 if epoch < known then return R.refuse('EPOCH', known) end
-local session = redis.call('HINCRBY', key, 'sess', 1)
-redis.call('HSET', key, 'uri', ARGV[5], 'epoch', epoch, 'draining', ARGV[7], 'calls', ARGV[8], 'holder', ARGV[9])
+local session = R.newer(tonumber(got[2] or 0))
+redis.call('HSET', key, 'sess', session, 'uri', ARGV[5], 'epoch', epoch, 'draining', ARGV[7], 'calls', ARGV[8], 'holder', ARGV[9])
 redis.call('HSET', key, 'seen', NOW, 'routed', 0, 'lost', 0)
 redis.call('SADD', P .. 'nodes', node)
 redis.call('ZADD', DUE, NOW + TIMES.lost_ms, 'n:' .. node, NOW + TIMES.lost_ms, 's:' .. node)

@@ -21,7 +21,7 @@ elseif to ~= from then
 elseif moved then
   R.agent_to(a, to, a.reason)
 elseif anew then
-  a.ver = a.ver + 1
+  a.ver = R.newer(a.ver)
   R.touch(a)
 end
 if a.state == 'ready' and not a.lined then R.seek(a) end

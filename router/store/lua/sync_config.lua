@@ -100,7 +100,7 @@ for n = agents_end + 2, black_end, 2 do redis.call('HSET', P .. 'black', ARGV[n]
 for n = black_end + 1, #ARGV, 2 do redis.call('HSET', P .. 'vip', ARGV[n], ARGV[n + 1]) end
 for _, pair in ipairs(reskilled) do
   R.reskill(pair[1], pair[2])
-  pair[1].ver = pair[1].ver + 1
+  pair[1].ver = R.newer(pair[1].ver)
   R.touch(pair[1])
 end
 for skill, agents in pairs(moved) do R.stack(skill, agents) end

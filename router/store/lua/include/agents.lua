@@ -44,7 +44,7 @@ function R.agent_to(a, state, reason)
   if state == 'ready' and previous ~= 'offered' then a.idle = NOW end
   count(a, previous, state)
   if RESTING[state] then a.call, a.offer, a.next = '', '', '' end
-  a.state, a.reason, a.since, a.ver = state, reason or '', NOW, a.ver + 1
+  a.state, a.reason, a.since, a.ver = state, reason or '', NOW, R.newer(a.ver)
   changed_fact(a, previous)
   R.touch(a)
   if (state == 'not_ready' or state == 'logged_out') and R.plan() and R.planned.own then let_go(a) end
@@ -126,6 +126,6 @@ end
 -- What the agent wants after the call.
 function R.wish(a, wish)
   if a.next == wish then return end
-  a.next, a.ver = wish, a.ver + 1
+  a.next, a.ver = wish, R.newer(a.ver)
   R.touch(a)
 end

@@ -97,6 +97,11 @@ local function write(key, row, fields, texts)
   if n > 0 then redis.call('HSET', key, unpack(words)) end
 end
 
+-- The next of a count that others remember: not one that was given out before Redis forgot its last moments.
+function R.newer(was)
+  return math.max(was + 1, NOW)
+end
+
 function R.agent_load(id)
   local row = R.agents[id]
   if not row then

@@ -101,7 +101,7 @@ end
 local function ask(c, r, expected)
   local to = HOME[c.place].ask
   if c.place == 'asked' then R.tell_released('', r.placement, 'REASON_EXPIRED') end
-  c.place, r.n, r.again = to, r.n + 1, NOW + TIMES.place_ms
+  c.place, r.n, r.again = to, R.newer(r.n), NOW + TIMES.place_ms
   r.placement = c.id .. '.p' .. r.n
   R.touch(c)
   R.timer(r.again, 'p:' .. c.id)

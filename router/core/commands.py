@@ -142,6 +142,7 @@ class Times:
     keep_ms: int = 300_000  # calls that are over stay known so long
     place_ms: int = 3_000  # a call that asked for another centre's agent and got no answer asks again
     up_ms: int = 5_000  # a seat of ours has answered another centre's caller: the home must confirm within this
+    talked_ms: int = 1_000  # a seat of ours that was hung up on so long after its answer has talked, though nobody confirmed
     unheld_ms: int = 8_000  # what a home does not name for so long it has forgotten
     callback_tries: int = 3  # so often a customer is called back
     callback_every_ms: int = 300_000  # with so much time between

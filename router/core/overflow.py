@@ -36,6 +36,7 @@ from router.core.remote import (
 
 SEAT_FAILED = ("REASON_NO_ANSWER", "REASON_BUSY")  # the agent's own fault; that a seat cannot be reached may be the way's
 LOST = "REASON_LINK_LOST"
+HUNG_UP = "REASON_HANGUP"  # a home says so of talks alone
 
 
 # ---- links
@@ -196,9 +197,9 @@ def _refusal(d: Desk, what: Reservation, c: Call | None) -> str:
         return "REASON_EXPIRED"
     if what.paused:
         return "REASON_CLOSED"
-    if d.lent.get(w.skill, 0) >= lendable(d.staffed.get(w.skill, 0), what.share):
-        return "REASON_OVERLOAD"
-    return "" if _queue_for(d, w) else "REASON_UNKNOWN_QUEUE"
+    if not _queue_for(d, w):
+        return "REASON_UNKNOWN_QUEUE"
+    return "REASON_OVERLOAD" if d.lent.get(w.skill, 0) >= lendable(d.staffed.get(w.skill, 0), what.share) else ""
 
 
 def _queue_for(d: Desk, w: PlaceWanted) -> str:
@@ -261,8 +262,16 @@ def released(d: Desk, placement: str, reason: str, side: str, ended_ms: int) -> 
         _unplaced(d, *home, d.now)
     found = _there(d, placement, ThereEvent.RELEASE)
     if found is not None:
+        if reason == HUNG_UP:
+            _unconfirmed(d, found[0])
         event = AgentEvent.FAILED if reason in SEAT_FAILED else AgentEvent.WITHDRAWN
         end_there(d, found[0], event, reason, ended_ms, side)
+
+
+def _unconfirmed(d: Desk, c: Call) -> None:
+    """The talk is over and its Confirm never came: it began when our edge saw the seat answer. Both ledgers count it."""
+    if c.guest is not None and there_state(c, c.offer) is ThereState.UP:
+        bridge(d, c, d.agents[c.agent], c.offer, c.guest.up, AgentEvent.ANSWERED)
 
 
 def guest_due(d: Desk, c: Call) -> None:
@@ -271,7 +280,7 @@ def guest_due(d: Desk, c: Call) -> None:
     if c.guest is None:
         return
     if THERE[there_state(c, c.offer)][ThereEvent.EXPIRE] is ThereState.TALKING:
-        bridge(d, c, d.agents[c.agent], c.offer, c.guest.up, AgentEvent.ANSWERED)
+        _unconfirmed(d, c)
         return
     close_offer(d, c, AgentEvent.WITHDRAWN, "REASON_EXPIRED", tell=False)
     guest_back(d, c, "REASON_EXPIRED")
@@ -323,8 +332,10 @@ def _saw_over(d: Desk, placement: str, at_ms: int, detail: str) -> None:
     """A BYE passed."""
     found = _there(d, placement, ThereEvent.DOWN)
     if found is not None:
+        if found[0].guest is not None and at_ms - found[0].guest.up >= d.times.talked_ms:
+            _unconfirmed(d, found[0])
         side = detail if detail in ("SIDE_AGENT", "SIDE_CALLER") else "SIDE_UNSPECIFIED"
-        end_there(d, found[0], AgentEvent.WITHDRAWN, "REASON_HANGUP", at_ms, side)
+        end_there(d, found[0], AgentEvent.WITHDRAWN, HUNG_UP, at_ms, side)
 
 
 _SAW = {"up": _saw_up, "failed": _saw_failed, "over": _saw_over}

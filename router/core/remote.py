@@ -10,8 +10,9 @@ dials; the call keeps its place in the line meanwhile. TALKING: that agent answe
 where it waits: answered here, hung up, moved, lost. What is GONE, or asked anew, is released there.
 
 THERE: a reserved agent, as an offer without a media node. RESERVED ends by its timer if nobody speaks. UP: our own edge saw the
-seat answer (docs/adr/0106) but the home has not confirmed; if it cannot (the link is cut), the timer takes it for talking. TALKING
-ends by the home's Release, by the BYE that our edge sees, by the agent's own hand, or because the home does not hold it any more.
+seat answer (docs/adr/0106) but the home has not confirmed; if it cannot (the link is cut), the timer takes it for talking, and a
+BYE a moment later for the end of a talk. TALKING ends by the home's Release, by the BYE that our edge sees, by the agent's own
+hand, or because the home does not hold it any more.
 
 Lua gets these tables rendered as its own (store/scripts.py), so there is one source.
 """

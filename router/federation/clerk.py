@@ -71,6 +71,12 @@ class Clerk:
         self.post(effects)
         return replace(held, expires_ms=place.expires_ms)
 
+    async def give_back(self, held: Held) -> None:
+        """Nobody can be told that this agent is reserved."""
+        if not held.refused:
+            now = self.clock.now_ms()
+            self.post(await self.store.released(held.placement, "REASON_LINK_LOST", "SIDE_SYSTEM", now, now))
+
     def uri(self, held: Held) -> str:
         """What the home's media node is to dial."""
         return f"sip:{held.seat}@{self.ours.realm};placement={held.placement}"

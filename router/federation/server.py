@@ -101,7 +101,10 @@ class FederationService(rpc.FederationServicer):
                 self.role.take(stream, frame)
         except (grpc.RpcError, grpc.aio.UsageError, asyncio.InvalidStateError) as error:
             log.info("stream broke", extra={"centre": stream.centre, "why": repr(error)})
-        stream.end()
+        except Exception:  # a defect of ours must not leave a stream that nobody reads
+            log.exception("frame failed", extra={"centre": stream.centre})
+        finally:
+            stream.end()
 
 
 class NationRole:
@@ -179,8 +182,13 @@ class NeighbourRole:
         self._tasks.start(self._take(stream, frame))
 
     async def _take(self, stream: Stream, frame: pb.FromCentre) -> None:
-        if frame.WhichOneof("body") == "place":
+        kind = frame.WhichOneof("body")
+        if kind == "place":
             held = await self.clerk.reserve(stream.centre, frame.place)
+            if self._streams.get(stream.centre) is not stream:
+                await self.clerk.give_back(held)
             stream.send(frames.placed(held, self.clerk.ours.centre, self.clerk.uri(held)))
-        elif frame.WhichOneof("body") != "report":
+        elif kind == "holding" and frame.holding.home != stream.centre:
+            log.warning("a centre speaks for another one", extra={"centre": stream.centre, "home": frame.holding.home})
+        elif kind != "report":
             await self.clerk.take(stream.centre, frame)

@@ -73,6 +73,8 @@ class Traffic:
         held = await self.clerk.reserve(asked.home, asked.place)
         if peer in self.links.open:
             self._push(peer, frames.reserved(held, asked.home, self.clerk.uri(held)))
+        else:
+            await self.clerk.give_back(held)
 
     # ---- links
     def opened(self, peer: str) -> None:

@@ -19,6 +19,7 @@ end
 local function over(placement, at, detail)
   local c = R.there(placement, 'down')
   local side = (detail == 'SIDE_AGENT' or detail == 'SIDE_CALLER') and detail or 'SIDE_UNSPECIFIED'
+  if c and at - R.guest(c).up >= TIMES.talked_ms then R.unconfirmed(c) end
   if c then R.end_there(c, 'withdrawn', 'REASON_HANGUP', at, side) end
 end
 

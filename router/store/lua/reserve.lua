@@ -24,10 +24,10 @@ local function refusal()
   if c and (LIVE[c.state] or c.last_offer == placement) then return ELSEWHERE end
   if expires <= NOW then return 'REASON_EXPIRED' end
   if ARGV[7] == '1' then return 'REASON_CLOSED' end
+  if not queue_for() then return 'REASON_UNKNOWN_QUEUE' end
   local staffed = tonumber(redis.call('HGET', P .. 'staffed', skill) or 0)
   local lent = tonumber(redis.call('HGET', P .. 'lent', skill) or 0)
   if lent >= math.floor(staffed * tonumber(ARGV[6]) / 100) then return 'REASON_OVERLOAD' end
-  if not queue_for() then return 'REASON_UNKNOWN_QUEUE' end
 end
 
 local why = refusal()

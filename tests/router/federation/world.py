@@ -338,6 +338,7 @@ class Country:
         self.loop = asyncio.new_event_loop()
         self.linked: set[str] = set()  # centres with a link to the nation
         self.apart: set[tuple[str, str]] = set()  # pairs of centres without SIP or direct links
+        self.lost: set[tuple[str, str]] = set()  # (from, to): frames of links that get lost though nobody has noticed yet
         self.routes: dict[str, tuple[str, str]] = {}  # placement -> home, there
         self.refused: list[str] = []
         self._running = False
@@ -395,6 +396,8 @@ class Country:
             self._send(source, to, text.encode(), "sip")
 
     def _send(self, source: str, to: str, data: bytes, kind: str) -> None:
+        if kind != "sip" and (source, to) in self.lost:
+            return
         self.link.send((source, 0), (to, 0), f"{source} {to} {kind}\n".encode() + data, kind)
 
     def joined(self, one: str, other: str) -> bool:
@@ -411,6 +414,23 @@ class Country:
         self.linked.discard(name)
         self.pass_on(self.nation.logic.left(name, self.nation.clock.now_ms()))
         self.centres[name].close(NATION)
+
+    def fall_silent(self, name: str, ways: Sequence[tuple[str, str]], home_ms: int, nation_ms: int) -> None:
+        """Frames of these ways get lost from now on; the centre notices after `home_ms`, the nation after `nation_ms`."""
+        self.lost.update(ways)
+        centre = self.centres[name]
+
+        def nation_notices() -> None:
+            self.linked.discard(name)
+            self.pass_on(self.nation.logic.left(name, self.nation.clock.now_ms()))
+
+        centre.later(home_ms, lambda: centre.close(NATION))
+        centre.later(nation_ms, nation_notices)
+
+    def mend(self, name: str) -> None:
+        """What fell silent goes on."""
+        self.lost.clear()
+        self.join(name)
 
     def trouble(self, *, duplicate: bool = False, slow_ms: int = 0, match: bytes = b"") -> None:
         """Frames of centres (not SIP) that hold `match` come twice, or late."""

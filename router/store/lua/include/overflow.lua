@@ -71,9 +71,15 @@ function R.end_there(c, event, why, ended, side)
   R.over(c, 'left')
 end
 
--- The home gives a placement up.
+-- The talk is over and its Confirm never came: it began when our edge saw the seat answer. Both ledgers count it.
+function R.unconfirmed(c)
+  if R.there_state(c, c.offer) == 'up' then R.bridge(c, R.agent_load(c.agent), c.offer, R.guest(c).up, 'answered') end
+end
+
+-- The home gives a placement up. That it was hung up on a home says of talks alone.
 function R.released_there(placement, reason, side, ended)
   local c = R.there(placement, 'release')
+  if c and reason == 'REASON_HANGUP' then R.unconfirmed(c) end
   if c then R.end_there(c, SEAT_FAILED[reason] and 'failed' or 'withdrawn', reason, ended, side) end
 end
 
@@ -81,7 +87,7 @@ end
 -- so it is not the agent's fault.
 function R.guest_due(c)
   if THERE[R.there_state(c, c.offer)].expire == 'talking' then
-    return R.bridge(c, R.agent_load(c.agent), c.offer, R.guest(c).up, 'answered')
+    return R.unconfirmed(c)
   end
   R.close_offer(c, 'withdrawn', 'REASON_EXPIRED', false)
   R.guest_back(c, 'REASON_EXPIRED')

@@ -1,0 +1,130 @@
+"""The national link away for long, under load: provinces go on, join again by themselves, no call lost or doubled, books add up."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from router.core.remote import HomeState
+from router.federation.reconcile import differences, flow
+from tests.router.federation.world import NATION, Call, Country
+
+NAMES = ("hubei", "hunan", "anhui")
+UP, DOWN = ("hubei", NATION), (NATION, "hubei")
+WAYS = {"both": (UP, DOWN), "up": (UP,), "down": (DOWN,)}
+DEEP = settings(max_examples=int(os.environ.get("TIERLINE_EXAMPLES", "6")), deadline=None)
+
+
+@dataclass
+class Load:
+    """Callers of hubei, who has no agents of its own for long, come every `every_ms` and talk `talk_ms`."""
+
+    country: Country
+    every_ms: int
+    talk_ms: int
+    calls: list[Call]
+
+    def go_on(self, ms: int) -> None:
+        for _ in range(max(1, ms // self.every_ms)):
+            self._hang_up()
+            self.calls.append(self.country["hubei"].enqueue())
+            self.country.wait(self.every_ms)
+
+    def _hang_up(self) -> None:
+        now = self.country["hubei"].now
+        for call in self.calls:
+            if call.talks and not call.over and now - self._since(call) >= self.talk_ms:
+                self.country["hubei"].hang_up(call)
+
+    def _since(self, call: Call) -> int:
+        row = self.country["hubei"].store.desk.call(call.id)
+        return row.answered if row is not None else 0
+
+    def end(self) -> None:
+        """Everybody is served, then all is over."""
+        for _ in range(400):
+            self._hang_up()
+            if all(call.over for call in self.calls):
+                break
+            self.country.wait(500)
+        self.country.wait(20_000)
+
+
+def loaded(every_ms: int = 700, talk_ms: int = 3_000, answers: int = 1_200, neighbours: bool = False) -> Load:
+    """Two provinces with agents, hubei without."""
+    country = Country(*NAMES, neighbours=neighbours)
+    for n in range(3):
+        country["hunan"].agent(f"li{n}")
+        country["anhui"].agent(f"wu{n}")
+    for name in NAMES:
+        country[name].answers = answers
+    country.wait(300)
+    return Load(country, every_ms, talk_ms, [])
+
+
+def holds(load: Load, allowed: frozenset[str] = frozenset()) -> None:
+    """Nothing is left of any placement, everybody was answered once, both sides count the same."""
+    country = load.country
+    assert country.stuck() == []
+    for centre in country.centres.values():
+        d = centre.store.desk
+        assert not any(d.guests.values()) and not any(d.lent.values()) and d.doors == {} and d.away == set()
+        assert all(c.remote is None or c.remote.state is HomeState.NONE for c in d.calls.values())
+    assert Counter(call.bridged for call in load.calls) == {1: len(load.calls)}
+    found = {d.what for there in NAMES[1:] for d in differences(country["hubei"].facts, country[there].facts, "hubei", there)}
+    assert found <= allowed
+    flows = {name: flow(centre.facts) for name, centre in country.centres.items()}
+    assert sum(f.out for f in flows.values()) == sum(f.taken for f in flows.values())
+    country.close()
+
+
+@pytest.mark.parametrize("length", [15_000, 60_000, 600_000])
+def test_a_long_cut_under_load(length: int) -> None:
+    """Calls ring, are confirmed and talk elsewhere when the link goes: talks go on, those who come wait at home and are answered by
+    an agent who logs in there; after the link is back callers go elsewhere again without anybody's doing."""
+    load = loaded(every_ms=max(700, length // 40))
+    load.go_on(max(5_000, length // 20))
+    talking = [call for call in load.calls if call.talks and not call.over]
+    load.country.cut("hubei")
+    load.go_on(2_000)
+    assert all(call.bridged == 1 for call in talking)
+    load.country["hubei"].agent("wang")
+    load.go_on(length - 2_000)
+    assert not any(call.offers and not call.talks and ".p" in next(iter(call.offers)) for call in load.calls)
+    load.country["hubei"].do(load.country["hubei"].store.logout, "wang")
+    load.country.join("hubei")
+    before = flow(load.country["hubei"].facts).out
+    load.go_on(4_000)
+    load.end()
+    assert flow(load.country["hubei"].facts).out > before
+    holds(load, frozenset({"answered_ms"}))
+
+
+@DEEP
+@given(
+    length=st.sampled_from([3_000, 15_000, 60_000]),
+    ways=st.sampled_from(sorted(WAYS)),
+    at=st.integers(0, 3_000),
+    home_ms=st.sampled_from([0, 500, 2_500]),
+    nation_ms=st.sampled_from([0, 500, 2_500]),
+    answers=st.sampled_from([100, 1_200, 4_000]),
+    neighbours=st.booleans(),
+)
+def test_a_cut_at_any_moment_of_any_direction(
+    length: int, ways: str, at: int, home_ms: int, nation_ms: int, answers: int, neighbours: bool
+) -> None:
+    """Both directions or one go silent, noticed at different times: everybody is answered once, and both sides' counts add up."""
+    load = loaded(answers=answers, neighbours=neighbours)
+    load.go_on(3_000)
+    load.country.wait(at)
+    load.country.fall_silent("hubei", WAYS[ways], home_ms, nation_ms)
+    load.go_on(length)
+    load.country.mend("hubei")
+    load.go_on(2_000)
+    load.end()
+    holds(load, frozenset({"answered_ms", "talk_ms"}))

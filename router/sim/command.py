@@ -19,7 +19,7 @@ from router.sim.library import Plan
 from router.sim.roster import at_work
 from router.sim.run import Job, Outcome, cores, line, on_stderr, run_all
 from router.sim.scenario import RuleSet, Scenario, Seats, Site
-from router.sim.tally import PERIOD_MS
+from router.sim.tally import PERIOD_MS, Bin
 
 AS_WRITTEN = "as written"
 
@@ -79,16 +79,21 @@ def _figures(name: str, plan: Plan, outcome: Outcome) -> dict[str, object]:
         formula = show.formula(plan, outcome)
         figures |= {"wait": round(outcome.total.all_s, 3), "abandoned_formula": round(100 * formula.abandoned, 3)}
         figures |= {"wait_formula": round(formula.wait_s, 3), "erlang": round(outcome.drawn.erlang, 3)}
-    figures |= {"turned_away": outcome.total.turned_away, "missed": outcome.missed, "spread": outcome.spread}
+    figures |= {"seed": plan.seed, "turned_away": outcome.total.turned_away, "missed": outcome.missed, "spread": outcome.spread}
     figures |= {"places": outcome.places, "seconds": round(outcome.seconds, 1), "cpu_s": round(outcome.cpu_s, 1)}
-    figures |= {"expected": _told(outcome)}
+    if outcome.total.callbacks:
+        figures |= {"callbacks": outcome.total.callbacks, "reached": outcome.total.reached, "back": round(outcome.total.back_s, 1)}
+    figures |= {"expected": _told(outcome)} | ({"by_agent": outcome.shared} if name == "fairness" else {})
     return figures | ({"quarters": _quarters(outcome)} if plan.calls is None else {})
 
 
-def _told(outcome: Outcome) -> list[list[float]]:
-    """Callers in line by what they were told: how many, mean told, mean wait, mean error, in s."""
-    bins = [one for one in outcome.expected if one.calls]
-    return [[one.calls, *(round(ms / one.calls / 1000, 2) for ms in (one.told_ms, one.real_ms, one.off_ms))] for one in bins]
+def _told(outcome: Outcome) -> dict[str, list[list[float]]]:
+    """Callers in line of each queue by what they were told: how many, mean told, mean wait, mean error, in s."""
+
+    def row(one: Bin) -> list[float]:
+        return [one.calls, *(round(ms / one.calls / 1000, 2) for ms in (one.told_ms, one.real_ms, one.off_ms))]
+
+    return {queue: [row(one) for one in bins if one.calls] for queue, bins in sorted(outcome.expected.items())}
 
 
 def _quarters(outcome: Outcome) -> list[dict[str, object]]:
@@ -113,7 +118,8 @@ def _tell(args: argparse.Namespace, plans: Sequence[Plan], found: Sequence[Outco
         print(show.outcomes(found))
     if args.expected:
         for one in found:
-            print(f"\n{one.case} {one.rule}: what callers in line were told\n{show.expected(one.expected)}")
+            for queue, bins in sorted(one.expected.items()):
+                print(f"\n{one.case} {one.rule}, queue {queue}: what callers in line were told\n{show.expected(bins)}")
 
 
 # ---- what is meant

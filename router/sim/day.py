@@ -43,7 +43,7 @@ class BadDay(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A call that asked for an agent. `outcome`: answered, abandoned, turned_away."""
+    """A call that asked for an agent. `outcome`: answered, abandoned, turned_away, callback (`wait_ms`: until it was asked for)."""
 
     call: str
     at_ms: int
@@ -134,7 +134,7 @@ def _seen(facts: list[Fact], site: str, people: dict[str, int], usual: Mapping[s
     who = (by.get("call_started") or by.get("routed") or entered).body
     calling, home = who.get("calling", ""), who.get("home") or {}
     customer = people.setdefault(calling, len(people) + 1) if calling else 0
-    outcome, wait = _outcome(by)
+    outcome, wait = _outcome(by, entered)
     talk = sum(fact.body.get("talk_ms", 0) for fact in facts if fact.kind == "agent_released")
     at = entered.body.get("entered_ms", entered.at_ms)
     queue = entered.body["queue"]
@@ -142,7 +142,9 @@ def _seen(facts: list[Fact], site: str, people: dict[str, int], usual: Mapping[s
     return Seen(entered.call, at, queue, outcome, wait, talk, site, home.get("city", ""), customer, vip)
 
 
-def _outcome(by: Mapping[str, Fact]) -> tuple[str, int]:
+def _outcome(by: Mapping[str, Fact], entered: Fact) -> tuple[str, int]:
+    if "callback_asked" in by:
+        return "callback", max(0, by["callback_asked"].at_ms - int(entered.body.get("entered_ms", entered.at_ms)))
     for kind, outcome in (("bridged", "answered"), ("turned_away", "turned_away"), ("left_queue", "abandoned")):
         if kind in by:
             return outcome, int(by[kind].body.get("waited_ms", 0))
@@ -254,7 +256,20 @@ def _arrival(day: Day, seen: Seen, talks: list[int], patience: float) -> Arrival
     site = day.sites.index(seen.site or day.sites[0])
     customer = f"{site}-{seen.customer}" if seen.customer else ""
     at = max(0, seen.at_ms - day.from_ms)
-    return Arrival(at, site, seen.queue, talk, max(1, int(waits)), city_key(seen.city), customer, seen.vip, three)
+    back, there = seen.outcome == "callback", 1.0 if seen.talk_ms else 0.0
+    return Arrival(
+        at,
+        site,
+        seen.queue,
+        talk,
+        max(1, int(waits)),
+        city_key(seen.city),
+        customer,
+        seen.vip,
+        three,
+        callback=back,
+        picks_up=there,
+    )
 
 
 def _chances(call: str) -> tuple[float, float, float]:

@@ -90,6 +90,9 @@ def _load(at: Keys, load: Load) -> Iterator[tuple[Keys, str]]:
         yield (*at, "curve"), "write weights of 0 and more, not all 0"
     if any(weight < 0 for weight in load.cities.values()) or (load.cities and sum(load.cities.values()) == 0):
         yield (*at, "cities"), "write weights of 0 and more, not all 0"
+    for name in ("vip_per_mille", "callback_per_mille", "pick_up_per_mille"):
+        if not 0 <= getattr(load, name) <= 1000:
+            yield (*at, name), f"{getattr(load, name)} is out of range; write a number from 0 to 1000"
     for name, spread in (("handling", load.handling), ("patience", load.patience)):
         yield from _spread((*at, name), spread)
 

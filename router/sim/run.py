@@ -35,8 +35,8 @@ class Outcome:
     rule: str
     total: Count
     hot: Count | None
-    spread: int  # calls of the busiest agent minus calls of the least busy one
-    expected: list[Bin]
+    shared: list[int]  # calls of each agent, fewest first
+    expected: dict[str, list[Bin]]  # of each queue
     periods: dict[int, Count]
     sites: dict[str, Count]
     groups: dict[str, Count]
@@ -47,6 +47,11 @@ class Outcome:
     agents: list[Hired]
     seconds: float
     cpu_s: float
+
+    @property
+    def spread(self) -> int:
+        """Calls of the busiest agent minus calls of the least busy one."""
+        return self.shared[-1] - self.shared[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,7 @@ def _outcome(plan: Plan, world: World, tally: Tally, seconds: tuple[float, float
         rule=plan.rule,
         total=tally.total(),
         hot=tally.total(hot) if hot else None,
-        spread=max(calls) - min(calls),
+        shared=sorted(calls),
         expected=tally.bins,
         periods=tally.periods,
         sites=dict(zip(names, tally.sites, strict=True)),

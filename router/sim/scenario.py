@@ -37,6 +37,8 @@ class Load:
     cities: dict[str, int] = field(default_factory=dict)  # home city of the callers -> weight
     customers: int = 0  # how many different people call; 0: nobody is known
     vip_per_mille: int = 0  # callers of VIP level 1
+    callback_per_mille: int = 0  # of those who are told that they may be called back (the queue's callback_from_s), who want it
+    pick_up_per_mille: int = 800  # of those who are called back, who pick up, each time anew
 
     @property
     def per_hour(self) -> float:

@@ -68,6 +68,8 @@ def _lines(label: str, one: Count, two: Count) -> list[tuple[str, ...]]:
         (f"{label}answered in 20 s %", *_numbers(one.sl, two.sl, 2)),
         (f"{label}abandoned %", *_numbers(one.abandonment, two.abandonment, 2)),
         (f"{label}turned away", *_numbers(one.turned_away, two.turned_away, 0)),
+        *([(f"{label}to be called back", *_numbers(one.callbacks, two.callbacks, 0))] if one.callbacks or two.callbacks else []),
+        *([(f"{label}of those reached", *_numbers(one.reached, two.reached, 0))] if one.callbacks or two.callbacks else []),
         (f"{label}answered away from home %", *_numbers(one.away_share, two.away_share, 2)),
         (f"{label}mean wait s", *_numbers(one.asa_s, two.asa_s, 2)),
     ]

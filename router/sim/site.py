@@ -18,6 +18,7 @@ from router.core.commands import End, Enqueue, From, Hello, Rules, Times
 from router.core.desk import Desk
 from router.core.events import AgentSeen, Effect, Frame, Offer, Queued, Release, ToNode, TurnedAway, Withdraw
 from router.sim.agenda import Agenda
+from router.sim.back import Callbacks
 from router.sim.scenario import Seats
 from router.sim.tally import Count, Tally
 from router.sim.traffic import Arrival
@@ -44,6 +45,9 @@ class Caller:
     answered_ms: int = -1
     agent: str = ""
     over: bool = False
+    back: bool = False  # has hung up and is to be called back
+    dialling: str = ""  # the offer under which the customer's phone rings
+    tries: int = 0  # so often it has
 
     def say(self) -> int:
         """Version of the next message about it."""
@@ -65,6 +69,7 @@ class Site:
         self.changed: Callable[[], None] | None = None  # after each step: a report may be due
         self.missed: Callable[[str], None] = lambda agent: None  # an agent, ours or another centre's, let it ring
         self._armed = LONG_MS
+        self.backs = Callbacks(self)
         self._carry: dict[type, Callable[[Any], None]] = {
             Queued: self._queued,
             Offer: self._offered,
@@ -136,15 +141,16 @@ class Site:
             self.agenda.at(now + came.patience_ms, self._give_up, caller)
 
     def _give_up(self, caller: Caller) -> None:
-        if caller.answered_ms >= 0 or caller.over:
+        if caller.answered_ms >= 0 or caller.over or caller.back:
             return
         for count in caller.counts:
             count.abandoned += 1
             count.left_ms += self.agenda.now - caller.at_ms
         self._learn(caller)
-        self._end(caller, "REASON_HANGUP")
+        self.end(caller, "REASON_HANGUP")
 
-    def _end(self, caller: Caller, reason: str, side: str = "SIDE_CALLER") -> None:
+    def end(self, caller: Caller, reason: str, side: str = "SIDE_CALLER") -> None:
+        """It is over: hung up, or cut off."""
         if caller.over:
             return
         caller.over = True
@@ -154,12 +160,14 @@ class Site:
 
     def _learn(self, caller: Caller) -> None:
         if caller.counts and caller.expected_ms > 0:
-            self.tally.expected(caller.expected_ms, self.agenda.now - caller.at_ms)
+            self.tally.expected(caller.came.queue, caller.expected_ms, self.agenda.now - caller.at_ms)
 
     def cut(self, agents: set[str]) -> None:
         """The seats of these agents are gone: their talks end."""
         for caller in [one for one in self.callers.values() if one.agent in agents and one.answered_ms >= 0]:
-            self._end(caller, "REASON_UNREACHABLE", "SIDE_SYSTEM")
+            self.end(caller, "REASON_UNREACHABLE", "SIDE_SYSTEM")
+        for caller in [one for one in self.callers.values() if one.agent in agents and one.dialling]:
+            self.backs.failed(caller, caller.dialling, "REASON_UNREACHABLE")
 
     # ---- what the media node is told
     def _tell(self, frame: Frame) -> None:
@@ -169,6 +177,7 @@ class Site:
         caller = self.callers.get(frame.call)
         if caller is not None and caller.expected_ms < 0:
             caller.expected_ms = frame.expected_ms
+            self.backs.told(caller, frame)
 
     def _offered(self, frame: Offer) -> None:
         caller = self.callers.get(frame.call)
@@ -194,18 +203,20 @@ class Site:
     def _answered(self, caller: Caller, frame: Offer) -> None:
         if frame.offer not in caller.ringing or caller.over:
             return
+        if caller.back:
+            self.backs.picked(caller, frame)
+            return
         now, caller.agent, caller.answered_ms = self.agenda.now, frame.agent.partition("@")[0], self.agenda.now
         caller.ringing.clear()
         args = (frame.call, caller.say(), frame.offer, now)
         self.step(self.by, verbs_calls.settle_answered, *args)
         self._count_answer(caller)
-        self.agenda.at(now + caller.came.handling_ms, self._end, caller, "REASON_HANGUP")
+        self.agenda.at(now + caller.came.handling_ms, self.end, caller, "REASON_HANGUP")
 
     def _count_answer(self, caller: Caller) -> None:
         if caller.counts:
             self.tally.answer(caller.counts, self.agenda.now - caller.at_ms, self.home[caller.agent] != caller.came.site)
-            self.tally.agents[caller.agent] = self.tally.agents.get(caller.agent, 0) + 1
-            self.tally.busy_ms += caller.came.handling_ms
+            self.tally.took(caller.agent, caller.came.handling_ms)
         self._learn(caller)
 
     def _withdrawn(self, frame: Withdraw) -> None:
@@ -222,4 +233,4 @@ class Site:
             return
         for count in caller.counts:
             count.turned_away += 1
-        self.agenda.at(self.agenda.now, self._end, caller, frame.reason, "SIDE_SYSTEM")
+        self.agenda.at(self.agenda.now, self.end, caller, frame.reason, "SIDE_SYSTEM")

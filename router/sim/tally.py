@@ -25,6 +25,9 @@ class Count:
     wait_ms: int = 0  # of the answered
     left_ms: int = 0  # waited by those who gave up
     load_ms: int = 0  # talk that the offered bring
+    callbacks: int = 0  # hung up to be called back; neither answered nor abandoned
+    reached: int = 0  # of those: talked to an agent in the end
+    back_ms: int = 0  # of the reached: from calling to talking
 
     @property
     def sl(self) -> float:
@@ -51,6 +54,11 @@ class Count:
     def asa_s(self) -> float:
         """Mean wait of the answered, s."""
         return self.wait_ms / self.answered / 1000 if self.answered else 0.0
+
+    @property
+    def back_s(self) -> float:
+        """Mean time until a caller who was called back talks, s."""
+        return self.back_ms / self.reached / 1000 if self.reached else 0.0
 
     def add(self, other: Count) -> None:
         """Both together."""
@@ -106,7 +114,7 @@ class Tally:
     sites: list[Count]
     periods: dict[int, Count] = field(default_factory=dict)  # quarter of an hour since the beginning
     groups: dict[str, Count] = field(default_factory=dict)  # of each queue, and of VIP callers in each
-    bins: list[Bin] = field(default_factory=lambda: [Bin() for _ in range(BINS)])
+    bins: dict[str, list[Bin]] = field(default_factory=dict)  # of each queue
     agents: dict[str, int] = field(default_factory=dict)  # agent -> calls answered
     busy_ms: int = 0  # talk of all agents
     drawn: Drawn = field(default_factory=Drawn)
@@ -137,9 +145,15 @@ class Tally:
             count.within += within
             count.away += away
 
-    def expected(self, told_ms: int, real_ms: int) -> None:
+    def took(self, agent: str, talk_ms: int) -> None:
+        """A talk of an agent."""
+        self.agents[agent] = self.agents.get(agent, 0) + 1
+        self.busy_ms += talk_ms
+
+    def expected(self, queue: str, told_ms: int, real_ms: int) -> None:
         """One who stood in line was told this and waited that."""
-        one = self.bins[min(BINS - 1, told_ms // BIN_MS)]
+        bins = self.bins.get(queue) or self.bins.setdefault(queue, [Bin() for _ in range(BINS)])
+        one = bins[min(BINS - 1, told_ms // BIN_MS)]
         one.calls += 1
         one.told_ms += told_ms
         one.real_ms += real_ms

@@ -34,6 +34,8 @@ class Arrival(NamedTuple):
     vip: int = 0
     chance: float = 0.5  # 0..1, for what else has to be drawn about this caller
     agent: str = ""  # whom the call is meant for
+    callback: bool = False  # would rather be called back
+    picks_up: float = 1.0  # 0..1, chance that the caller picks up when called back
 
 
 def draw(rng: np.random.Generator, spread: Spread, count: int) -> Floats:
@@ -102,9 +104,16 @@ def _callers(rng: np.random.Generator, one: Stream, from_ms: float, to_ms: float
     patience = np.maximum(1, draw(rng, load.patience, count)).astype(np.int64).tolist()
     chance = rng.random(count).tolist()
     vip = (rng.random(count) * 1000 < load.vip_per_mille).astype(np.int64).tolist()
-    cities, customers = _cities(rng, load, count), _customers(rng, one, count)
-    rows = zip(at, handling, patience, cities, customers, vip, chance, strict=True)
-    return [Arrival(a, one.site, load.queue, h, p, c, who, v, x) for a, h, p, c, who, v, x in rows]
+    cities, customers, back = _cities(rng, load, count), _customers(rng, one, count), _callbacks(rng, load, count)
+    rows, picks_up = zip(at, handling, patience, cities, customers, vip, chance, back, strict=True), load.pick_up_per_mille / 1000
+    return [Arrival(a, one.site, load.queue, h, p, c, who, v, x, "", b, picks_up) for a, h, p, c, who, v, x, b in rows]
+
+
+def _callbacks(rng: np.random.Generator, load: Load, count: int) -> list[bool]:
+    if not load.callback_per_mille:
+        return [False] * count
+    found: list[bool] = (rng.random(count) * 1000 < load.callback_per_mille).tolist()
+    return found
 
 
 def _cities(rng: np.random.Generator, load: Load, count: int) -> list[str]:

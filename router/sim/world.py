@@ -74,6 +74,7 @@ class World:
         pool = self.rules.one_pool
         own = [one for one in self.agents if pool or one.site == index]
         site = Site(name, self.agenda, self.tally, self.scenario.seats, self.home, sink)
+        site.backs.from_ms = {one.id: one.callback_from_s * 1000 for one in self.rules.book.queue if one.callback_from_s}
         site.open(rules_for(self.rules, own, lambda one: self.names[one.site] if pool else one.city))
         return site
 
@@ -140,9 +141,11 @@ class World:
         return own if free(own) else max(self._cities, key=free)
 
     def _finish(self) -> None:
-        """Nobody comes any more; who waits is served, or gives up."""
-        while any(site.callers for site in self.sites):
+        """Nobody comes any more; who waits is served, or gives up. Who is to be called back when nobody will work again is not."""
+        while left := [one for site in self.sites for one in site.callers.values()]:
             at = self.agenda.next_ms()
+            if at is None and all(one.back for one in left):
+                break
             if at is None:
                 raise AssertionError("callers are left, and nothing is to happen any more")
             self.agenda.run(at)

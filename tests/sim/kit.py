@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from ops.centre import Queue, Rung, Shares
 from ops.facts import Fact
@@ -34,6 +35,7 @@ class Small:
     network: Network = field(default_factory=Network)
     hours: int = 1
     minutes: int = 0  # callers come for so long only
+    callbacks: int = 0  # per mille who want one
 
     def scenario(self) -> Scenario:
         """As the twin takes it."""
@@ -45,8 +47,9 @@ class Small:
         return Scenario("small", sites, self.hours, **more)  # type: ignore[arg-type]
 
     def _load(self, erlang: int) -> Load:
-        spreads = {"handling": Spread(self.handling_s), "patience": Spread(self.patience_s)}
-        return Load("q", erlang=erlang, cities={"a": 1, "b": 1}, customers=30, vip_per_mille=50, **spreads)  # type: ignore[arg-type]
+        spreads: dict[str, Any] = {"handling": Spread(self.handling_s), "patience": Spread(self.patience_s)}
+        who: dict[str, Any] = {"cities": {"a": 1, "b": 1}, "customers": 30, "vip_per_mille": 50}
+        return Load("q", erlang=erlang, callback_per_mille=self.callbacks, **who, **spreads)
 
 
 @dataclass

@@ -115,7 +115,7 @@ def test_a_wrong_scenario_says_file_line_and_what_to_write(tmp_path: Path) -> No
     path = tmp_path / "wrong.toml"
     path.write_text(
         'name = "x"\nrules = "none.toml"\nhot = ["b"]\n\n[[site]]\nname = "a"\n\n[[site.load]]\nqueue = "q"\nerlang = 5\n'
-        'calls_per_hour = 3\n\n[site.load.handling]\nmean_s = 5\nshape = "round"\n\n[[outage]]\nsite = "a"\nwhat = "fire"\n'
+        'calls_per_hour = 3\ncallback_per_mille = 1001\n\n[site.load.handling]\nmean_s = 5\nshape = "round"\n\n[[outage]]\nsite = "a"\nwhat = "fire"\n'
         'start = "25:00"\nend = "10:00"\n'
     )
     with pytest.raises(ConfigError) as caught:
@@ -125,6 +125,7 @@ def test_a_wrong_scenario_says_file_line_and_what_to_write(tmp_path: Path) -> No
         "wrong.toml:3",
         "no site",
         "either calls_per_hour or erlang",
+        "callback_per_mille",
         "exponential or lognormal",
         "seats or link",
         "25:00",

@@ -100,6 +100,21 @@ def test_what_the_record_cannot_say_is_drawn_from_what_it_does() -> None:
     assert days.arrivals(day) == days.arrivals(day)
 
 
+def test_a_callback_is_recorded_and_asked_for_again() -> None:
+    """Not as a caller who held the line for an hour: the wait ends with the wish, and the caller picks up as then."""
+    asked = [
+        fact("enqueued", 100, "c1", queue="bill", entered_ms=T + 100),
+        fact("callback_asked", 20_100, "c1", queue="bill"),
+        fact("bridged", 3_600_000, "c1", "wang", queue="bill", offer="o1", waited_ms=3_599_900),
+        fact("agent_released", 3_700_000, "c1", "wang", queue="bill", talk_ms=100_000),
+        fact("enqueued", 200, "c2", queue="bill", entered_ms=T + 200),
+        fact("callback_asked", 9_200, "c2", queue="bill"),
+    ]
+    day = days.day_of(asked, "hubei")
+    assert [(c.call, c.outcome, c.wait_ms) for c in day.calls] == [("c1", "callback", 20_000), ("c2", "callback", 9_000)]
+    assert [(a.callback, a.picks_up) for a in days.arrivals(day)] == [(True, 1.0), (True, 0.0)]
+
+
 def test_nobody_left_nobody_leaves() -> None:
     """Without anybody who gave up there is no patience to be seen: it has no end."""
     day = Day(T, T + 9, ("s",), (Seen("a", T, "q", "answered", 5, 7),), (Duty("w", T, T + 9, {"q": 1}),))

@@ -29,8 +29,8 @@ def spans(facts: list[Fact]) -> dict[str, list[tuple[int, int]]]:
     for fact in facts:
         if "@" in fact.agent:
             continue
-        if fact.kind == "bridged":
-            begun[fact.agent, fact.call] = fact.at_ms
+        if fact.kind in ("bridged", "callback_dialled"):
+            begun.setdefault((fact.agent, fact.call), fact.at_ms)
         elif fact.kind == "agent_released":
             found.setdefault(fact.agent, []).append((begun.pop((fact.agent, fact.call)), fact.at_ms))
     assert begun == {}, "talks without an end"
@@ -40,7 +40,8 @@ def spans(facts: list[Fact]) -> dict[str, list[tuple[int, int]]]:
 def check(one: Ran) -> None:
     """What holds at the end of each day."""
     total = one.tally.total()
-    assert total.offered == total.answered + total.abandoned + total.turned_away
+    assert total.offered == total.answered + total.abandoned + total.turned_away + total.callbacks
+    assert total.reached <= total.callbacks
     for times in spans(one.facts).values():
         times.sort()
         assert all(end <= start for (_, end), (start, _) in pairwise(times)), "an agent had two calls"
@@ -81,28 +82,56 @@ def test_a_line_follows_the_formula() -> None:
     st.sampled_from(["", "seats", "link", "both"]),
     st.integers(0, 3000),
     st.integers(0, 200),
+    st.sampled_from([0, 600]),
     st.integers(0, 10_000),
 )
 def test_every_day_ends_whole(
-    erlang: list[int], agents: list[int], way: str, broken: str, answer_ms: int, missed: int, seed: int
+    erlang: list[int], agents: list[int], way: str, broken: str, answer_ms: int, missed: int, back: int, seed: int
 ) -> None:
     """Over random countries, rules, outages and careless agents: each caller ends once, no agent has two calls, nothing is left
     over, and the facts count what the callers lived through."""
     ways = {
         "none": rules(after_s=5),
         "at-once": rules(*NATION),
-        "later": rules(Rung(0, "city"), Rung(3), Rung(6, "nation"), after_s=3),
-        "dear": rules(*NATION, penalty_ms=8000, own_agent_s=5),
+        "later": rules(Rung(0, "city"), Rung(3), Rung(6, "nation"), after_s=3, callback_from_s=4),
+        "dear": rules(*NATION, penalty_ms=8000, own_agent_s=5, callback_from_s=1),
         "limited": rules(Rung(0), Rung(2, "nation"), max_waiting=3, max_wait_s=20),
     }
     outage = [Outage("p1", what, "00:03", "00:08") for what in ("seats", "link") if broken in (what, "both")]
     counts = tuple(agents[: len(erlang)])
-    small = Small(tuple(erlang), counts, 30, 20, Seats(answer_ms, missed, 30), tuple(outage), Network(40, 100), minutes=15)
+    small = Small(tuple(erlang), counts, 30, 20, Seats(answer_ms, missed, 30), tuple(outage), Network(40, 100), 1, 15, back)
     one = ran(small, ways[way], seed)
     check(one)
     facts, total = told(one), one.tally.total()
-    assert facts["bridged"] == total.answered
+    assert facts["bridged"] == total.answered + total.reached
     assert facts["enqueued"] + facts["turned_away"] >= total.offered
+
+
+def test_who_is_called_back_keeps_the_place_and_leaves_the_line() -> None:
+    """Who asked is neither answered nor abandoned, and as four in five tries reach them nearly all are in three; they are served in
+    the place of others, not besides them. Nobody asks where the queue does not tell of it."""
+    asking = Small((10,), (5,), minutes=40, callbacks=500)
+    alone, one = ran(asking, rules(after_s=3)), ran(asking, rules(after_s=3, callback_from_s=10))
+    check(one)
+    total, without = one.tally.total(), alone.tally.total()
+    assert without.callbacks == 0
+    assert total.offered == without.offered
+    assert total.callbacks > 100
+    assert total.answered + total.reached == pytest.approx(without.answered, rel=0.1)
+    assert 0.95 * total.callbacks < total.reached <= total.callbacks
+    assert total.back_s > 20
+    kinds = Counter(fact.kind for fact in one.facts)
+    assert kinds["callback_dialled"] == total.reached + kinds["callback_failed"]
+    assert kinds["callback_asked"] == total.callbacks
+
+
+def test_nobody_calls_back_after_the_last_shift() -> None:
+    """Callbacks that are left when everybody has gone home for good are not reached, and the day ends."""
+    load = Load("q", calls_per_hour=600, handling=Spread(60), patience=Spread(60), callback_per_mille=900)
+    scenario = Scenario("x", (Site("p", 1, (load,), (Crew(3, {"s": 1}, "00:00", "00:30"),)),), hours=1)
+    total = World(scenario, rules(callback_from_s=5)).run(generate(scenario, 1, 3600)).total()
+    assert total.offered == total.answered + total.abandoned + total.callbacks
+    assert total.reached < total.callbacks
 
 
 def test_the_same_seed_gives_the_same_day() -> None:

@@ -64,7 +64,7 @@ def step_in(d: Desk, c: Call, q: QueuePlan, line: str) -> None:
     wake = next_wake(c, q) if q.timed else 0
     if wake:
         d.due.add(f"w:{c.id}", wake)
-    if q.nation and not c.callback:
+    if q.nation:
         seek_place(d, c, q)
 
 
@@ -98,7 +98,8 @@ def reach(d: Desk, c: Call, q: QueuePlan, rung: int) -> None:
     """On a rung; a higher one than before is told to the ledger."""
     was, c.rung = c.rung, rung
     if rung > was:
-        ring = q.ladder(c.vip)[rung].ring
+        to = q.ladder(c.vip)[rung]
+        ring = "centre" if c.callback and to.nation else to.ring
         body = {"queue": c.queue, "rung": rung, "ring": ring, "waited_ms": max(0, d.now - c.entered)}
         d.call_fact(c, "widened", body)
 
@@ -129,8 +130,9 @@ def flow(d: Desk, queue: str) -> expect.Flow:
 
 
 def seek_place(d: Desk, c: Call, q: QueuePlan) -> bool:
-    """It waits: if it may be answered by another centre, ask for an agent there; whether it may."""
-    if c.rung == OWN or not (rung := q.ladder(c.vip)[c.rung]).nation:
+    """It waits: if it may be answered by another centre, ask for an agent there; whether it may. Who is to be called back is called
+    from here."""
+    if c.callback or c.rung == OWN or not (rung := q.ladder(c.vip)[c.rung]).nation:
         return False
     seek(d, c, rung.skill, rung.level, expected(d, c, d.waiting(c.queue).rank(c.id) or 0))
     return True

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
-from router.core.commands import Assert, End
+from router.core.commands import Assert, End, Stage
 from router.core.errors import OfferClosed
 from router.core.events import Effect, Offer
+from router.core.remote import PlaceWanted, ToCentre
 from tests.contract.stores import RULES, World, frames_of, offer_in
 
 NUMBER = "13812345678"
@@ -220,6 +222,41 @@ async def test_no_longest_wait_for_who_is_called_back(world: World) -> None:
     await ask(world, "c1")
     await world.expire(20_000)
     assert (await world.place("c1"), await world.place("c2")) == (("waiting", "sales"), ("", ""))
+
+
+@pytest.mark.parametrize("so_far", ["nothing", "asked", "ringing"])
+async def test_never_placed_elsewhere(world: World, so_far: str) -> None:
+    """A ladder that reaches the nation: what was asked for the caller, or rings there, is given back with the wish; no place is asked
+    for any more, one that comes late is not taken; at home the ladder goes on, and the ledger tells the centre, not the nation."""
+    ladder = (Stage(0, "sales", 1), Stage(2_000, "sales", 2, "nation"))
+    queues = (replace(RULES.queues[0], stages=ladder), *RULES.queues[1:])
+    await world.store.sync_config(replace(RULES, generation=2, digest="two", queues=queues), world.now)
+    await world.store.hold_links("r1-x", 60_000, world.now)
+    await world.enqueue("c1")
+    asked: tuple[str, ...] = ()
+    if so_far != "nothing":
+        asked = wanted_in(await world.expire(3_000))
+        assert asked
+    if so_far == "ringing":
+        await world.store.placed("anhui", asked[0], "1", "8001", "sip:x", world.now + 20_000, world.now)
+    effects = await ask(world, "c1")
+    assert wanted_in(effects) == ()
+    for placement in asked:
+        late = await world.store.placed("anhui", placement, "1", "8001", "sip:x", world.now + 20_000, world.now)
+        assert [f for f in frames_of(late) if isinstance(f, Offer)] == []
+        assert (so_far == "ringing") or [e.centre for e in late if isinstance(e, ToCentre)] == ["anhui"], "given back"
+    assert wanted_in(await world.expire(60_000)) == ()
+    assert [m for m, _ in world.raw().due if m == "p:c1"] == []
+    told = [f.body["ring"] for f in world.facts() if f.kind == "widened"]
+    assert told == (["centre"] if so_far == "nothing" else ["nation"])
+    await world.agent("a9", sales=2, ready=False)
+    offer = offer_in(await world.store.ready("a9", world.now))
+    assert (offer.callback is not None, offer.centre) == (True, "")
+
+
+def wanted_in(effects: Sequence[Effect]) -> tuple[str, ...]:
+    """Placements that are asked for."""
+    return tuple(e.frame.placement for e in effects if isinstance(e, ToCentre) and isinstance(e.frame, PlaceWanted))
 
 
 async def test_late_and_strange_words(world: World) -> None:

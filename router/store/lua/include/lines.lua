@@ -54,7 +54,7 @@ function R.step_in(c, q, line)
   redis.call('ZADD', P .. 'line:' .. line, at, c.id)
   local wake = q.timed and next_wake(c, q)
   if wake then R.timer(wake, 'w:' .. c.id) end
-  if q.nation and c.callback == '' then R.seek_place(c, q) end
+  if q.nation then R.seek_place(c, q) end
 end
 
 -- Out of its lines; it stops waiting, or is to be placed anew.
@@ -76,7 +76,8 @@ function R.reach(c, q, at)
   local was = c.rung
   c.rung = at
   if at > was then
-    local body = {queue = c.queue, rung = opt(at), ring = R.ladder(c, q)[at + 1].ring}
+    local rung = R.ladder(c, q)[at + 1]
+    local body = {queue = c.queue, rung = opt(at), ring = c.callback ~= '' and rung.nation and 'centre' or rung.ring}
     body.waited_ms = opt(math.max(0, NOW - c.entered))
     R.call_fact(c, 'widened', body)
   end
@@ -127,9 +128,9 @@ function R.tell_place(c)
   end
 end
 
--- It waits: if it may be answered by another centre, ask for an agent there; whether it may.
+-- It waits: if it may be answered by another centre, ask for an agent there; whether it may. Who is to be called back is called from here.
 function R.seek_place(c, q)
-  local rung = c.rung ~= OWN and R.ladder(c, q)[c.rung + 1]
+  local rung = c.rung ~= OWN and c.callback == '' and R.ladder(c, q)[c.rung + 1]
   if not rung or not rung.nation then return false end
   local rank = redis.call('ZRANK', P .. 'wait:' .. c.queue, c.id) or 0
   R.seek_elsewhere(c, rung.skill, rung.level, expected(c, rank))

@@ -45,7 +45,7 @@ class House:
         with (self.folder / f"{service}.log").open("ab") as log:
             self.processes[service] = subprocess.Popen(words, cwd=ROOT, stderr=log)
         port = self.config.ports.console if service == "console" else self.config.ports.router_metrics
-        until(lambda: _healthy(port), 30, f"{service} is healthy")
+        until(lambda: _healthy(port), 60, f"{service} is healthy")
 
     def kill(self, service: str, signum: int = signal.SIGKILL) -> None:
         """End a process."""

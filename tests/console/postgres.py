@@ -54,7 +54,7 @@ class PostgresServer:
             "shared_buffers=16MB",
         ]
         self.process = subprocess.Popen([*self._user(), f"{BINARIES}/postgres", *words], stderr=subprocess.DEVNULL, cwd="/")
-        until(self._answers, 20, "PostgreSQL answers")
+        until(self._answers, 60, "PostgreSQL answers")
         return self
 
     def _answers(self) -> bool:

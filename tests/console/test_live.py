@@ -28,6 +28,7 @@ def changed(agent: str, state: str) -> Fact:
     return Fact(f"{agent}:r:{now}:{time.time_ns()}", now, "main", "router:r1", "agent_changed", {"state": state}, "", agent)
 
 
+@alone
 async def test_agent_sees_the_call_within_a_second(desk: Desk) -> None:
     """A fact on the stream brings the agent's new state with the call's data to the page within a second."""
     browser = await desk.browser("a1")

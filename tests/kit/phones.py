@@ -108,7 +108,7 @@ class Party:
                 continue
             self.line.press(key, by_info=by == "info")
             if by == "rtp":
-                await until_async(lambda: self._released(), 3, f"{self.name} pressed a key")
+                await until_async(lambda: self._released(), 8, f"{self.name} pressed a key")
 
     def _released(self) -> bool:
         return self.line.state is State.OVER or self.line.port is None or not self.line.port.talker.pressing

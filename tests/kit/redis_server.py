@@ -31,7 +31,7 @@ class RedisServer:
         self.folder.mkdir(parents=True, exist_ok=True)
         words = f"redis-server --port {self.port} --bind 127.0.0.1 --save '' --appendonly yes --appendfsync everysec".split()
         self.process = subprocess.Popen([w.strip("'") for w in words] + ["--dir", str(self.folder)], stdout=subprocess.DEVNULL)
-        until(self._answers, 10, "redis-server answers")
+        until(self._answers, 30, "redis-server answers")
         return self
 
     def _answers(self) -> bool:

@@ -52,7 +52,7 @@ class RtpEngineProcess:
         ng = NgClient("127.0.0.1", self.config.ports.ng)
         await ng.open()
         try:
-            await until_async(lambda: self._answers(ng), 10, "rtpengine answers a ping")
+            await until_async(lambda: self._answers(ng), 30, "rtpengine answers a ping")
         except BaseException:
             self.stop()
             raise

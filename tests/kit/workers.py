@@ -35,7 +35,11 @@ END_S = 90.0  # a worker that was told to stop has so long for stopping what it 
 
 
 class Groups(LoadGroupScheduling):  # type: ignore[misc]
-    """Marked tests go by their group, the others by their file."""
+    """Marked tests go by their group, the others by their file; groups begin in the order in which they were collected."""
+
+    def __init__(self, config: pytest.Config, log: Any) -> None:
+        config.option.loadscopereorder = False  # else the group with the most tests begins, not the longest
+        super().__init__(config, log)
 
     def _split_scope(self, nodeid: str) -> str:
         group: str = super()._split_scope(nodeid)

@@ -284,4 +284,4 @@ class Console(kit.Console):
                 a.state == LOGGED_OUT for a in board.agents
             )
 
-        await until_async(clean, 3, "nothing is left behind")
+        await until_async(clean, 8, "nothing is left behind")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -68,16 +69,18 @@ def router_process(config: CentreConfig, folder: Path, index: int = 0) -> Iterat
 
 def serves(address: str) -> bool:
     """Something speaks gRPC there."""
-    with grpc.insecure_channel(address) as channel:
-        try:
-            grpc.channel_ready_future(channel).result(timeout=0.3)
-        except grpc.FutureTimeoutError:
-            return False
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=5).close()  # a channel that was refused tries again a second later
+        with grpc.insecure_channel(address) as channel:
+            grpc.channel_ready_future(channel).result(timeout=5)
+    except (OSError, grpc.FutureTimeoutError):
+        return False
     return True
 
 
 def wait_for_router(address: str) -> None:
-    until(lambda: serves(address), 20, f"a router at {address}")
+    until(lambda: serves(address), 60, f"a router at {address}")
 
 
 class MediaNode:

@@ -161,7 +161,7 @@ async def test_every_router_follows_and_a_restarted_one_has_it(server: RedisServ
         await console.ready("a1", skill="tech")
         assert await takes(console, "lunch")
         await admin.apply(newer)
-        await until_async(lambda: takes(console, "audit"), 2, "the other router follows")
+        await until_async(lambda: takes(console, "audit"), 8, "the other router follows")
         assert not await takes(console, "lunch")
         os.kill(first.pid, signal.SIGKILL)
         first.wait(5)

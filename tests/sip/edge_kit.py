@@ -68,7 +68,7 @@ class EdgeKit:
         words = [*parent, sys.executable, "-m", "sip.edge", "--config", str(self.file)]
         with self.log.open("ab") as out:
             self.process = subprocess.Popen(words, cwd=ROOT, stdout=out, stderr=out)
-        until(self.healthy, 20, f"the edge answers /healthz (see {self.log})")
+        until(self.healthy, 60, f"the edge answers /healthz (see {self.log})")
         return self
 
     def healthy(self) -> bool:

@@ -115,11 +115,11 @@ class Endpoint(asyncio.DatagramProtocol):
         """One datagram."""
         self.transport.sendto(data if isinstance(data, bytes) else data.encode("utf-8", "surrogateescape"), to)
 
-    async def receive(self, seconds: float = 3.0) -> Message:
+    async def receive(self, seconds: float = 8.0) -> Message:
         """The next message, or TimeoutError."""
         return await asyncio.wait_for(self.inbox.get(), seconds)
 
-    async def final(self, seconds: float = 3.0, of: str = "") -> Message:
+    async def final(self, seconds: float = 8.0, of: str = "") -> Message:
         """The next message that is no provisional response (`of`: with this Call-ID)."""
         while True:
             message = await self.receive(seconds)

@@ -201,7 +201,7 @@ async def test_cancelled(stage: Stage) -> None:
     assert (await stage.phone.final()).method == "ACK"
     answers = [(await stage.node.endpoint.final(of=dialog.call_id)).status for _ in range(2)]
     assert sorted(answers) == [200, 487]
-    await until_async(lambda: stage.country.told(placement) == [("failed", "487")], 3, "the router is told")
+    await until_async(lambda: stage.country.told(placement) == [("failed", "487")], 8, "the router is told")
 
 
 @pytest.mark.parametrize("why", ["unknown", "other seat", "other home", "no placement"])

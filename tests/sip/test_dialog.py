@@ -28,7 +28,7 @@ async def answered(world: World) -> tuple[Dialog, str]:
     answer = await world.caller.endpoint.final()
     world.caller.ack(dialog, answer)
     call = world.m1.invites()[-1].get("x-tierline-call")
-    await until_async(lambda: bool(world.m1.of("ACK")), 2, "the ACK reached m1")
+    await until_async(lambda: bool(world.m1.of("ACK")), 8, "the ACK reached m1")
     return dialog, call
 
 
@@ -63,7 +63,7 @@ async def test_reinvite_follows(world: World) -> None:
     answer = await world.caller.endpoint.final()
     assert answer.status == 200
     world.caller.send(dialog, "ACK")
-    await until_async(lambda: bool(world.m2.of("ACK")), 2, "the ACK reached m2")
+    await until_async(lambda: bool(world.m2.of("ACK")), 8, "the ACK reached m2")
     assert len(world.router.asked) == asked
 
 

@@ -108,11 +108,11 @@ async def test_a_customer_is_called(world: World, switch: FakeNode) -> None:
     assert "inside m1" not in raw
     dialog.learn(reply)
     within(node, dialog, "ACK", 1)
-    await until_async(lambda: len(switch.of("ACK")) == 1, 3, "the switch gets the ACK")
+    await until_async(lambda: len(switch.of("ACK")) == 1, 8, "the switch gets the ACK")
     theirs = Dialog(dialog.call_id, reply.get("to"), dialog.local, f"sip:{call}.a@{node.edge[0]}:{node.edge[1]}")
     theirs.routes = invite.all("record-route")
     within(switch, theirs, "BYE", 1)
-    await until_async(lambda: len(node.of("BYE")) == 1, 3, "the node gets the BYE")
+    await until_async(lambda: len(node.of("BYE")) == 1, 8, "the node gets the BYE")
     entered, ended = accounted(world, call)
     assert (entered.body["trunk"], entered.body["called"], entered.body["calling"]) == ("carrier-b", "13812345678", "95588")
     assert (ended.body["sip_status"], ended.body["routed_by"]) == (200, "callback")
@@ -140,7 +140,7 @@ async def test_only_media_nodes(world: World, switch: FakeNode) -> None:
     rogue = FakeNode(await Endpoint.open(CARRIER), "rogue", world.edge.sip)
     dial(rogue, new_call())
     try:
-        await until_async(lambda: len(world.m1.invites()) == 1, 3, "it is a caller like any other")
+        await until_async(lambda: len(world.m1.invites()) == 1, 8, "it is a caller like any other")
         assert switch.invites() == []
         assert world.m1.invites()[0].get("x-tierline-dial") == ""
     finally:

@@ -33,7 +33,7 @@ async def test_router_names_the_node(world: World) -> None:
     assert invite.get("x-tierline-trunk") == "carrier-a"
     assert invite.get("x-tierline-routed") == "router"
     assert invite.get("x-tierline-home") == "CN;%E5%B9%BF%E4%B8%9C;%E6%B7%B1%E5%9C%B3;%E7%A7%BB%E5%8A%A8"
-    await until_async(lambda: len(world.m1.of("ACK")) == 1, 2, "the ACK reached the node")
+    await until_async(lambda: len(world.m1.of("ACK")) == 1, 8, "the ACK reached the node")
     world.caller.bye(dialog)
     assert (await world.caller.endpoint.final()).status == 200
     assert len(world.m1.of("BYE")) == 1
@@ -80,7 +80,7 @@ async def test_retransmission_is_one_call(world: World) -> None:
     world.caller.send(dialog, "INVITE", **branch)
     await world.caller.endpoint.receive()
     world.caller.send(dialog, "INVITE", **branch)
-    await until_async(lambda: len(world.m1.invites()) == 1, 2, "the node has it")
+    await until_async(lambda: len(world.m1.invites()) == 1, 8, "the node has it")
     assert len(world.router.asked) == 1
     world.m1.reply(world.m1.invites()[0], 486)
     answer = await world.caller.endpoint.final()
@@ -262,7 +262,7 @@ async def test_cancel_while_ringing(world: World) -> None:
     while (await world.caller.endpoint.receive()).status != 180:
         pass
     world.caller.cancel(dialog)
-    await until_async(lambda: len(world.m1.of("CANCEL")) == 1, 2, "the node is told")
+    await until_async(lambda: len(world.m1.of("CANCEL")) == 1, 8, "the node is told")
     world.m1.reply(world.m1.invites()[0], 487)
     answers = {(await world.caller.endpoint.final()).start.split()[1] for _ in range(2)}
     assert answers == {"200", "487"}
@@ -279,7 +279,7 @@ async def test_cancel_while_asking(world: World) -> None:
     answers = [await world.caller.endpoint.final() for _ in range(2)]
     assert {answer.status for answer in answers} == {200, 487}
     world.caller.ack(dialog, next(answer for answer in answers if answer.status == 487))
-    await until_async(lambda: bool(world.router.asked), 2, "the router was asked")
+    await until_async(lambda: bool(world.router.asked), 8, "the router was asked")
     told = outcome(world, world.router.asked[-1].call)
     assert (told["sip_status"], told["routed_by"]) == (487, "edge")
     assert not world.m1.invites()

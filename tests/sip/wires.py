@@ -35,13 +35,13 @@ class Stream:
         """One message (`to` is where the connection goes)."""
         self.writer.write(data if isinstance(data, bytes) else data.encode("utf-8", "surrogateescape"))
 
-    async def receive(self, seconds: float = 3.0) -> Message:
+    async def receive(self, seconds: float = 8.0) -> Message:
         """The next message; asyncio.IncompleteReadError when the edge closed."""
         head = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), seconds)
         message = parse(head)
         return parse(head + await self.reader.readexactly(int(message.get("content-length") or 0)))
 
-    async def final(self, seconds: float = 3.0) -> Message:
+    async def final(self, seconds: float = 8.0) -> Message:
         """The next message that is no provisional response."""
         while 100 <= (message := await self.receive(seconds)).status < 200:
             pass
@@ -76,12 +76,12 @@ class WebSocket:
         text = data.decode() if isinstance(data, bytes) else data
         self.sending = asyncio.ensure_future(self.socket.send_str(text))
 
-    async def receive(self, seconds: float = 3.0) -> Message:
+    async def receive(self, seconds: float = 8.0) -> Message:
         """The next message."""
         data = (await self.socket.receive(seconds)).data
         return parse(data.encode() if isinstance(data, str) else data)
 
-    async def final(self, seconds: float = 3.0) -> Message:
+    async def final(self, seconds: float = 8.0) -> Message:
         """The next message that is no provisional response."""
         while 100 <= (message := await self.receive(seconds)).status < 200:
             pass

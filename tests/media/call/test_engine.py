@@ -20,9 +20,11 @@ from tests.kit.wait import until_async
 from tests.media.call.parts import B1, CALL, A, Set
 from tests.media.call.world import SDP
 
+PATIENCE_S = 10
+
 
 async def _till(condition: object, what: str) -> None:
-    await until_async(condition, 2, what, 0.001)  # type: ignore[arg-type]
+    await until_async(condition, PATIENCE_S, what, 0.001)  # type: ignore[arg-type]
 
 
 async def _queueing(made: Set) -> None:
@@ -49,7 +51,7 @@ async def test_a_whole_call() -> None:
     await _till(lambda: "record" in made.audio.done, "recording")
     made.phones.tell(ua.Ended(A, remote=True))
     made.phones.tell(ua.Ended(B1, remote=False))
-    await asyncio.wait_for(made.engine.empty(), 2)
+    await asyncio.wait_for(made.engine.empty(), PATIENCE_S)
     verbs = ["open_inbound", "play", "stop", "open_outbound", "connect", "record", "stop_record", "close_call"]
     assert made.audio.done == verbs
     assert made.ledger.kinds() == ["call_started", "menu_chosen", "call_ended", "recorded"]
@@ -77,7 +79,7 @@ async def test_too_many_calls() -> None:
     assert (reject.status, reject.headers) == (503, (("Retry-After", "5"),))
     assert len(made.engine) == 1
     made.engine.end_all(Reason.REASON_DRAIN)
-    await asyncio.wait_for(made.engine.empty(), 2)
+    await asyncio.wait_for(made.engine.empty(), PATIENCE_S)
 
 
 @pytest.mark.parametrize(("error", "status"), [(RtpError("away"), 503), (BadSdp("no audio"), 488)])
@@ -86,7 +88,7 @@ async def test_rtpengine_refuses_a_new_call(error: RtpError, status: int) -> Non
     made = Set()
     made.audio.broken["open_inbound"] = error
     made.invite()
-    await asyncio.wait_for(made.engine.empty(), 2)
+    await asyncio.wait_for(made.engine.empty(), PATIENCE_S)
     assert [c.status for c in made.said(ua.Reject) if isinstance(c, ua.Reject)] == [status]
     assert made.registry.get_sample_value("tierline_media_rtp_errors_total", {"verb": "OpenCaller"}) == 1
     assert made.ledger.kinds() == ["call_ended"]
@@ -104,7 +106,7 @@ async def test_rtpengine_fails_at_any_verb(verb: str) -> None:
     await _till(lambda: verb not in ("connect", "record") or verb in made.audio.done, "the verb is tried")
     made.phones.tell(ua.Ended(A, remote=True))
     made.phones.tell(ua.Ended(B1, remote=False))
-    await asyncio.wait_for(made.engine.empty(), 2)
+    await asyncio.wait_for(made.engine.empty(), PATIENCE_S)
     assert made.ledger.kinds().count("call_ended") == 1
 
 
@@ -130,7 +132,7 @@ async def test_a_defect_costs_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {command.leg.leg for command in made.said(ua.Hangup)} == {"a", "b1"}
     made.phones.tell(ua.Ended(A, remote=False))
     made.phones.tell(ua.Ended(B1, remote=False))
-    await asyncio.wait_for(made.engine.empty(), 2)
+    await asyncio.wait_for(made.engine.empty(), PATIENCE_S)
     assert made.ledger.kinds().count("call_ended") == 1
     made.invite(CallId("0199aaaa-0000-7000-8000-000000000003"))
     assert len(made.engine) == 1
@@ -150,7 +152,7 @@ async def test_a_command_that_the_user_agent_refuses(command: type) -> None:
         await _till(lambda: command is not ua.Invite or made.engine.states()[State.QUEUEING] == 1, "waits on, or rings")
         made.phones.tell(ua.Ended(A, remote=True))
         made.phones.tell(ua.Failed(B1, 487, ""))
-    await asyncio.wait_for(made.engine.empty(), 2)
+    await asyncio.wait_for(made.engine.empty(), PATIENCE_S)
     assert made.ledger.kinds().count("call_ended") == 1
 
 
@@ -161,7 +163,7 @@ async def test_what_a_router_is_told_anew_comes_in_the_order_of_waiting() -> Non
     held = made.engine.held()
     assert [one.call for one in held] == [CALL]
     made.phones.tell(ua.Ended(A, remote=True))
-    await asyncio.wait_for(made.engine.empty(), 2)
+    await asyncio.wait_for(made.engine.empty(), PATIENCE_S)
     assert made.engine.held() == []
 
 
@@ -176,7 +178,7 @@ async def test_a_call_that_cannot_even_be_ended_is_dropped(monkeypatch: pytest.M
     monkeypatch.setattr("media.call.engine.handle", broken)
     made.audio.press(Digit(A, "5", 100))
     assert {command.leg.leg for command in made.said(ua.Hangup)} == {"a", "b1"}
-    await asyncio.wait_for(made.engine.empty(), 2)
+    await asyncio.wait_for(made.engine.empty(), PATIENCE_S)
     await _till(lambda: "close_call" in made.audio.done, "the audio is freed")
     assert made.ledger.owned == set()
 
@@ -193,7 +195,7 @@ async def test_drain_waits_for_those_who_talk() -> None:
     assert made.engine.conversations() == [f"{CALL} 138****5678"]
     made.phones.tell(ua.Ended(A, remote=True))
     made.phones.tell(ua.Ended(B1, remote=False))
-    await asyncio.wait_for(task, 2)
+    await asyncio.wait_for(task, PATIENCE_S)
 
 
 async def test_drain_ends_calls_when_its_time_is_over() -> None:
@@ -204,7 +206,7 @@ async def test_drain_ends_calls_when_its_time_is_over() -> None:
     await _till(lambda: made.said(ua.Hangup) != [], "hung up")
     made.phones.tell(ua.Ended(A, remote=False))
     made.phones.tell(ua.Ended(B1, remote=False))
-    await asyncio.wait_for(task, 2)
+    await asyncio.wait_for(task, PATIENCE_S)
     ended = next(fact for fact in made.ledger.facts if fact.kind == "call_ended")
     assert ended.body["outcome"]["reason"] == "REASON_DRAIN"
     assert made.ledger.kinds()[-1] == "recorded"
@@ -223,4 +225,4 @@ async def test_metrics_tell_calls_and_outcomes() -> None:
     words = {"result": "RESULT_ANSWERED", "reason": "REASON_HANGUP", "side": "SIDE_CALLER"}
     assert made.registry.get_sample_value("tierline_media_outcomes_total", words) == 1
     made.phones.tell(ua.Ended(B1, remote=False))
-    await asyncio.wait_for(made.engine.empty(), 2)
+    await asyncio.wait_for(made.engine.empty(), PATIENCE_S)

@@ -14,7 +14,7 @@ import os
 import subprocess
 from typing import Protocol
 
-_numbers = itertools.count(os.getpid() % 200)
+_numbers = itertools.count()
 
 
 class NationalLink(Protocol):
@@ -43,9 +43,10 @@ class Namespace:
     """A veth pair into a namespace of the test's own."""
 
     def __init__(self) -> None:
-        number = next(_numbers)
-        self.name, self._host, self._inside = f"tl{os.getpid()}", f"tlh{os.getpid() % 100000}", f"tln{os.getpid() % 100000}"
-        self._ours, self.address = f"10.213.{number}.1", f"10.213.{number}.2"
+        pid, number = os.getpid(), next(_numbers) % 64  # other test processes have their links at the same time
+        self.name, self._host, self._inside = (f"{kind}{pid % 100_000}-{number}" for kind in ("tl", "tlh", "tln"))
+        net = f"10.{200 + (pid >> 8) % 50}.{pid & 255}"
+        self._ours, self.address = f"{net}.{4 * number + 1}", f"{net}.{4 * number + 2}"
         self.prefix: tuple[str, ...] = ("ip", "netns", "exec", self.name)
 
     def target(self, port: int) -> str:

@@ -148,7 +148,14 @@ def test_the_script_has_what_the_issue_asks_for() -> None:
     assert script.SERVICE in config.centre.numbers and len(script.BARESIP) == 2
 
 
+def last_words(folder: Path) -> str:
+    """What phones and callers said in the end."""
+    logs = {log.name: log.read_text(errors="replace")[-800:] for log in sorted(folder.glob("*.log"))}
+    return "".join(f"\n-- {name}\n{text}" for name, text in logs.items())
+
+
 @pytest.mark.real
+@pytest.mark.xdist_group("demo")
 @pytest.mark.timeout(480)
 def test_the_demonstration_holds_with_a_port_taken(tmp_path: Path) -> None:
     """With the SIP port of centre.toml in use it takes another, plays 33 real calls and ends with 0, all claims kept."""
@@ -162,7 +169,7 @@ def test_the_demonstration_holds_with_a_port_taken(tmp_path: Path) -> None:
         done = subprocess.run(
             words, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
         )
-    assert done.returncode == 0, done.stdout[-6000:] + done.stderr
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr + last_words(tmp_path / "demo" / "demo")
     assert "SIP of the edge" in done.stdout
     (last,) = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     assert last == {

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
+import sqlite3
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date, datetime
 from pathlib import Path
 
-from ops import facts as ledger
 from ops.cli import Command, CommandError
-from ops.facts import BadFact, Fact
+from ops.facts import BadFact
 from router.core.policy import POLICIES
 from router.sim import day as days
-from router.sim import library, read, show
+from router.sim import library, read, show, source
 from router.sim.library import Plan
 from router.sim.roster import at_work
 from router.sim.run import Job, Outcome, cores, line, on_stderr, run_all
@@ -47,12 +48,15 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", type=int, default=cores(), metavar="N", help="runs at the same time (default: one a core)")
     parser.add_argument("--expected", action="store_true", help="tell also how good the expected wait was")
     parser.add_argument("--facts", type=Path, metavar="FILE", help="write the facts of the only run, one JSON object a line")
-    parser.add_argument("--record", nargs=2, type=Path, metavar=("FACTS", "DAY"), help="make a recorded day of a file of facts")
+    record = "make a recorded day of facts: a centre's ledger.db, or a file with one a line as on the stream"
+    parser.add_argument("--record", nargs=2, type=Path, metavar=("FACTS", "DAY"), help=record)
+    parser.add_argument("--on", type=date.fromisoformat, metavar="DATE", help="with --record: only this day, like 2026-11-20")
 
 
 def _run(args: argparse.Namespace) -> int:
     if args.record:
-        return _record(*args.record)
+        facts, made = args.record
+        return _record(facts, made, source.span_ms(args.on) if args.on else source.EVER)
     if not args.scenario:
         raise CommandError(f"name a scenario: {', '.join(library.NAMES)}, or a file")
     case = _case(args)
@@ -146,10 +150,14 @@ def _recorded(args: argparse.Namespace, path: Path) -> Case:
     except days.BadDay as error:
         raise CommandError(str(error)) from error
     hours = max(1, -(-(day.to_ms - day.from_ms) // 3_600_000))
-    scenario = Scenario(path.name.partition(".")[0], tuple(Site(name) for name in day.sites), hours=hours)
-    scenario = replace(scenario, seats=Seats(day.answer_ms, day.missed_per_mille))
+    sites, begins = tuple(Site(name) for name in day.sites), datetime.fromtimestamp(day.from_ms / 1000).strftime("%H:%M")
+    seats = Seats(day.answer_ms, day.missed_per_mille)
+    scenario = Scenario(path.name.partition(".")[0], sites, hours=hours, begins=begins, seats=seats)
     first = read.rule_set(args.rules or Path(args.compare[0]))
-    return Case(_variants(args, Plan(scenario.name, AS_WRITTEN, scenario, first, None)), day)
+    plans = _variants(args, Plan(scenario.name, AS_WRITTEN, scenario, first, None))
+    for plan in plans:
+        read.check_queues(plan.rule, {call.queue for call in day.calls}, plan.rules)
+    return Case(plans, day)
 
 
 def _checked(args: argparse.Namespace, plan: Plan) -> list[Plan]:
@@ -194,21 +202,20 @@ def _narrowed(plans: list[Plan], args: argparse.Namespace) -> list[Plan]:
 
 
 # ---- facts in, day out
-def _record(facts: Path, day: Path) -> int:
+def _record(facts: Path, day: Path, span: tuple[int, int]) -> int:
     try:
-        made = days.day_of(_facts(facts), facts.name.partition(".")[0])
+        made = days.day_of(source.facts(facts, span), day.name.partition(".")[0])
+        if not made.calls:
+            raise CommandError(f"{facts}: nobody asked for an agent in it{' on that day' if span != source.EVER else ''}")
         days.write(made, day)
-    except (OSError, BadFact) as error:
+    except BadFact as error:
+        raise CommandError(str(error)) from error
+    except (OSError, sqlite3.Error) as error:
         raise CommandError(f"{facts}: {error}") from error
-    print(f"{day}: {len(made.calls):,} calls, {len(made.duties):,} spans of work")
+    answered = sum(one.outcome == "answered" for one in made.calls)
+    agents = len({duty.agent for duty in made.duties})
+    print(f"{day}: {len(made.calls):,} calls, {answered:,} of them answered, {agents:,} agents")
     return 0
-
-
-def _facts(path: Path) -> Iterator[Fact]:
-    with path.open(encoding="utf-8") as lines:
-        for text in lines:
-            if text.strip():
-                yield ledger.decode(text)
 
 
 COMMAND = Command("sim", "a scenario or a recorded day in virtual time: what would these rules have done?", _add_arguments, _run)

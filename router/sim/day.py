@@ -19,7 +19,7 @@ import hashlib
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -89,7 +89,7 @@ def day_of(facts: Iterable[Fact], site: str, skills: Skills | None = None) -> Da
     calls: dict[str, list[Fact]] = defaultdict(list)
     agents: dict[str, list[Fact]] = defaultdict(list)
     first, last = NEVER_MS, 0
-    for fact in facts:
+    for fact in _once(facts):
         first, last = min(first, fact.at_ms), max(last, fact.at_ms)
         if fact.kind == "agent_changed":
             agents[fact.agent].append(fact)
@@ -103,6 +103,15 @@ def day_of(facts: Iterable[Fact], site: str, skills: Skills | None = None) -> Da
         duty for agent, facts_ in agents.items() for duty in _duties(agent, facts_, site, learned.get(agent, {}), (first, last))
     ]
     return Day(first, last, (site,), tuple(sorted(seen, key=lambda s: (s.at_ms, s.call))), tuple(duties), *_seats(calls))
+
+
+def _once(facts: Iterable[Fact]) -> Iterator[Fact]:
+    """A fact may be written more than once; its id tells."""
+    seen: set[str] = set()
+    for fact in facts:
+        if fact.id not in seen:
+            seen.add(fact.id)
+            yield fact
 
 
 def _seats(calls: Mapping[str, list[Fact]]) -> tuple[int, int]:
@@ -279,15 +288,17 @@ def _chances(call: str) -> tuple[float, float, float]:
     return one, two, three
 
 
-def agents(day: Day) -> list[Hired]:
-    """Its agents."""
+def agents(day: Day, queues: Mapping[str, str]) -> list[Hired]:
+    """Its agents. `queues`: queue -> skill, of the rules that are tried: who was seen to answer a queue has its skill."""
     spans: dict[str, list[Duty]] = defaultdict(list)
     for duty in day.duties:
         spans[duty.agent].append(duty)
-    return [_hired(day, agent, sorted(duties, key=lambda duty: duty.from_ms)) for agent, duties in spans.items()]
+    return [_hired(day, agent, sorted(duties, key=lambda duty: duty.from_ms), queues) for agent, duties in spans.items()]
 
 
-def _hired(day: Day, agent: str, duties: list[Duty]) -> Hired:
+def _hired(day: Day, agent: str, duties: list[Duty], queues: Mapping[str, str]) -> Hired:
     first = duties[0]
     times = tuple((max(0, one.from_ms - day.from_ms), one.to_ms - day.from_ms) for one in duties)
-    return Hired(agent, day.sites.index(first.site or day.sites[0]), tuple(first.skills.items()), times, city=first.city)
+    known = set(queues.values())
+    skills = {name if name in known else queues.get(name, name): level for name, level in first.skills.items()}
+    return Hired(agent, day.sites.index(first.site or day.sites[0]), tuple(skills.items()), times, city=first.city)

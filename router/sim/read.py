@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ops import config, rulebook
@@ -40,16 +40,22 @@ def _below(lines: dict[Keys, int]) -> dict[Keys, int]:
 
 def check(found: Scenario, rules: RuleSet) -> None:
     """Whether the rules know the queues that callers ask for, and somebody has their skills. Raises ConfigError."""
+    asked = {load.queue for site in found.site for load in site.load}
+    check_queues(found.name, asked, rules)
     queues = {one.id: one.skill for one in rules.book.queue}
     skills = {skill for site in found.site for crew in site.crew for skill in crew.skills}
-    wrong = []
-    for queue in sorted({load.queue for site in found.site for load in site.load}):
-        if queue not in queues:
-            wrong.append(f"{found.name}: callers ask for queue {queue}; the rules have {', '.join(sorted(queues)) or 'none'}")
-        elif queues[queue] not in skills:
-            wrong.append(f"{found.name}: queue {queue} needs the skill {queues[queue]}, and no crew has it")
+    lacking = [queue for queue in sorted(asked) if queues[queue] not in skills]
+    if lacking:
+        raise ConfigError(tuple(f"{found.name}: queue {one} needs the skill {queues[one]}, and no crew has it" for one in lacking))
+
+
+def check_queues(name: str, asked: Iterable[str], rules: RuleSet) -> None:
+    """Whether the rules have all queues that are asked for. Raises ConfigError."""
+    queues = {one.id for one in rules.book.queue}
+    there = ", ".join(sorted(queues)) or "none"
+    wrong = tuple(f"{name}: callers ask for queue {queue}; the rules have {there}" for queue in sorted(set(asked) - queues))
     if wrong:
-        raise ConfigError(tuple(wrong))
+        raise ConfigError(wrong)
 
 
 def _fits(found: Scenario) -> Iterator[tuple[Keys, str]]:

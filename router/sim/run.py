@@ -68,7 +68,7 @@ def run(job: Job, told: Callable[[int], None] | None = None) -> Outcome:
     began, busy, plan = stopwatch_s(), _cpu_s(), job.plan
     with job.facts.open("w", encoding="utf-8") if job.facts else nullcontext() as file:
         sink = (lambda facts: file.writelines(f"{encode(fact)}\n" for fact in facts)) if file else None
-        world = World(plan.scenario, plan.rules, sink, days.agents(job.day) if job.day else None)
+        world = World(plan.scenario, plan.rules, sink, _agents(job))
         tally = world.run(_callers(job), plan.calls, told)
     return _outcome(plan, world, tally, (stopwatch_s() - began, _cpu_s() - busy))
 
@@ -77,6 +77,10 @@ def _cpu_s() -> float:
     """Of this process."""
     times = os.times()
     return times.user + times.system
+
+
+def _agents(job: Job) -> list[Hired] | None:
+    return days.agents(job.day, {one.id: one.skill for one in job.plan.rules.book.queue}) if job.day else None
 
 
 def _callers(job: Job) -> Iterable[Arrival]:

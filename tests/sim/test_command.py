@@ -102,6 +102,7 @@ def test_a_recorded_day_is_tried_with_other_rules(capsys: pytest.CaptureFixture[
         (("national", "--rule", "x"), "nothing is left"),
         (("erlang", "--calls", "0"), "--calls wants 1"),
         (("erlang", "--facts", "x"), "--facts goes with one run"),
+        (("--record", "/dev/null", "x.jsonl"), "nobody asked for an agent"),
     ],
 )
 def test_what_cannot_be_done_is_said(capsys: pytest.CaptureFixture[str], words: tuple[str, ...], says: str) -> None:
@@ -115,7 +116,8 @@ def test_a_wrong_scenario_says_file_line_and_what_to_write(tmp_path: Path) -> No
     path = tmp_path / "wrong.toml"
     path.write_text(
         'name = "x"\nrules = "none.toml"\nhot = ["b"]\n\n[[site]]\nname = "a"\n\n[[site.load]]\nqueue = "q"\nerlang = 5\n'
-        'calls_per_hour = 3\ncallback_per_mille = 1001\n\n[site.load.handling]\nmean_s = 5\nshape = "round"\n\n[[outage]]\nsite = "a"\nwhat = "fire"\n'
+        "calls_per_hour = 3\ncallback_per_mille = 1001\n\n"
+        '[site.load.handling]\nmean_s = 5\nshape = "round"\n\n[[outage]]\nsite = "a"\nwhat = "fire"\n'
         'start = "25:00"\nend = "10:00"\n'
     )
     with pytest.raises(ConfigError) as caught:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
+from contextlib import closing
+from datetime import datetime, timedelta
 from pathlib import Path
 from statistics import fmean
 
 import pytest
 
-from ops.facts import Fact
+from ops.facts import BadFact, Fact, encode
 from router.sim import day as days
+from router.sim import source
 from router.sim.day import BadDay, Day, Duty, Seen
 
 T = 1_767_225_600_000
@@ -115,8 +120,45 @@ def test_a_callback_is_recorded_and_asked_for_again() -> None:
     assert [(a.callback, a.picks_up) for a in days.arrivals(day)] == [(True, 1.0), (True, 0.0)]
 
 
+def test_a_fact_told_twice_is_one() -> None:
+    """Facts are written at least once: a repeat makes no talk longer and no second call."""
+    assert days.day_of([*FACTS, *FACTS[3:9]], "hubei") == days.day_of(FACTS, "hubei")
+
+
+def test_who_answered_a_queue_has_its_skill() -> None:
+    """Rules may name the skill otherwise than the queue: what was learned from the queue fits them."""
+    day = days.day_of(FACTS, "hubei")
+    skills = {one.id: dict(one.skills) for one in days.agents(day, {"bill": "billing"})}
+    assert skills["wang"] == {"billing": 1}
+
+
+def test_the_ledger_is_read_as_it_lies(tmp_path: Path) -> None:
+    """The console's SQLite file gives the same day as the stream's lines; of several days one is taken, by midnight here."""
+    path, lines = tmp_path / "ledger.db", tmp_path / "facts.jsonl"
+    columns = "id, at_ms, tenant, source, kind, body, call, agent"
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(f"create table fact ({columns})")
+        for one in FACTS:
+            row = (one.id, one.at_ms, one.tenant, one.source, one.kind, json.dumps(one.body), one.call, one.agent)
+            database.execute("insert into fact values (?,?,?,?,?,?,?,?)", row)
+        database.commit()
+    lines.write_text("".join(f"{encode(one)}\n" for one in FACTS))
+    assert days.day_of(source.facts(path), "hubei") == days.day_of(source.facts(lines), "hubei") == days.day_of(FACTS, "hubei")
+    day = datetime.fromtimestamp(T / 1000).date()
+    assert len(list(source.facts(path, source.span_ms(day)))) == len(FACTS)
+    assert list(source.facts(path, source.span_ms(day + timedelta(days=1)))) == []
+
+
+def test_a_wrong_line_of_facts_is_told(tmp_path: Path) -> None:
+    """File and line."""
+    path = tmp_path / "facts.jsonl"
+    path.write_text(f"{encode(FACTS[0])}\nnonsense\n")
+    with pytest.raises(BadFact, match=r"facts.jsonl:2: not JSON"):
+        list(source.facts(path))
+
+
 def test_nobody_left_nobody_leaves() -> None:
     """Without anybody who gave up there is no patience to be seen: it has no end."""
     day = Day(T, T + 9, ("s",), (Seen("a", T, "q", "answered", 5, 7),), (Duty("w", T, T + 9, {"q": 1}),))
     assert days.arrivals(day)[0].patience_ms > 10**12
-    assert days.agents(day)[0].spans == ((0, 9),)
+    assert days.agents(day, {})[0].spans == ((0, 9),)

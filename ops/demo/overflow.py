@@ -19,8 +19,8 @@ from ops.clock import SystemClock
 from ops.country import Country
 from ops.demo import check, overflow_check, sounds
 from ops.demo.desk import ApiError, Desk
-from ops.demo.overflow_check import Evidence, Finding, Pop
-from ops.demo.overflow_script import ACTS, AGENTS, HUBEI, NATION, PROVINCES, SUPERVISORS, VISITS, ZH, Act
+from ops.demo.overflow_check import Evidence, Finding, Pop, Summary
+from ops.demo.overflow_script import ACTS, AGENTS, HUBEI, NATION, PROVINCES, SUPERVISORS, VISITS, ZH, ZH_CALL, Act
 from ops.demo.script import Scene
 from ops.demo.show import pad, table
 from ops.demo.stage import Stage, StageError
@@ -52,6 +52,10 @@ class Words:
     def place(self, centre: str) -> str:
         """A centre's name."""
         return ZH.get(centre, centre) if self.zh else centre
+
+    def call(self, name: str) -> str:
+        """What a call is called."""
+        return " ".join(ZH_CALL.get(word, word) for word in name.split()) if self.zh else name
 
 
 class Conductor:
@@ -110,8 +114,10 @@ class Conductor:
         calls = tuple(visit.call for visit in act.visits if visit.centre == centre)
         async for result in self.stages[centre].play(Scene(f"{act.name} {centre}", act.en, calls)):
             self.seen.phones[result["name"]] = result
-            told = f"{pad(result['name'], 15)}{pad(self.say.place(centre), 11)}{mask(result['from'])}"
-            self.say(f"   {told}  {result['result']}", f"   {told}  {result['result']} {result['error']}".rstrip())
+            name, place, who = pad(self.say.call(result["name"]), 15), self.say.place(centre), mask(result["from"])
+            talked = result["result"] == "talked"
+            zh, en = ("通话完毕", "talked, hung up") if talked else (result["result"], result["result"])
+            self.say(f"   {name}{who} 打入{place}: {zh}", f"   {name}{who} called {place}: {en} {result['error']}".rstrip())
 
     async def _log_out(self) -> None:
         """The agents of Hubei go home."""
@@ -156,7 +162,8 @@ class Conductor:
             who, home = f"{mask(call['calling'])}", f"{call['home']['province']}{call['home']['city']}"
             where, path = self.say.place(AGENTS[user][0]), "/".join(call["menu_path"])
             self.say(
-                f"      {where} {user} 来电弹屏: {who} {home} {path}", f"      screen of {user} in {where}: {who} {home} {path}"
+                f"      {where}座席 {user} 屏幕弹出: {who} {home},按键 {path}",
+                f"      screen of {user} in {where}: {who} {home}, pressed {path}",
             )
 
     # ---- afterwards
@@ -207,16 +214,19 @@ def run(args: argparse.Namespace) -> int:
         status = commands.all_up(found, aloud=False)
         if status:
             raise StageError(f"not all centres are up; logs are in {base}/*/log")
-        return asyncio.run(_perform(found, base, say))
+        summary = asyncio.run(_perform(found, base, say))
     except asyncio.CancelledError:
         return 128 + signal.SIGTERM
     finally:
         say("停止全部中心", "stopping all centres")
         for name in found.members:
             commands.stop(files.Folder(base / name), drain_s=1, aloud=False)
+    _conclude(summary, say)
+    print(json.dumps(asdict(summary)), flush=True)
+    return 0 if summary.held else 1
 
 
-async def _perform(found: Country, base: Path, say: Words) -> int:
+async def _perform(found: Country, base: Path, say: Words) -> Summary:
     folder = base / "demo"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
@@ -228,9 +238,7 @@ async def _perform(found: Country, base: Path, say: Words) -> int:
     try:
         findings = await conductor.perform()
         _report(findings, conductor.seen, say)
-        summary = overflow_check.summarise(findings, conductor.seen)
-        print(json.dumps(asdict(summary)), flush=True)
-        return 0 if summary.held else 1
+        return overflow_check.summarise(findings, conductor.seen)
     finally:
         await conductor.close()
 
@@ -241,15 +249,28 @@ def _report(findings: list[Finding], seen: Evidence, say: Words) -> None:
     print("\n" + "\n".join(table(zh if say.zh else head, [_row(one, seen, say) for one in findings])))
     for one in findings:
         for text in one.wrong:
-            print(f"  {'不符' if say.zh else 'NOT AS IT SHOULD BE'}: {one.visit.call.name}: {text}")
+            print(f"  {'不符' if say.zh else 'NOT AS IT SHOULD BE'}: {say.call(one.visit.call.name)}: {text}")
     print()
+
+
+def _conclude(summary: Summary, say: Words) -> None:
+    """What it all showed, in a sentence."""
+    if summary.held:
+        say(
+            f"结论: {summary.calls} 通来电全部接通,本省接听 {summary.at_home} 通,外省接听 {summary.elsewhere} 通;"
+            "来电资料随到,双方声音录全",
+            f"all {summary.calls} calls were answered, {summary.at_home} at home and {summary.elsewhere} by another province; "
+            "their data arrived, and both voices are in the recordings",
+        )
+    else:
+        say("结论: 有不符之处,见上表", "not all came true: see below the table")
 
 
 def _row(one: Finding, seen: Evidence, say: Words) -> tuple[str, ...]:
     row = one.row
     if row is None:
-        return (one.visit.call.name, say.place(one.visit.centre), *[""] * 6)
+        return (say.call(one.visit.call.name), say.place(one.visit.centre), *[""] * 6)
     heard = seen.heard.get(row["id"])
     likeness = (f"{heard.caller:.0%}", f"{heard.agent:.0%}") if heard else ("", "")
     where = (say.place(one.visit.centre), say.place(one.at), one.user)
-    return (one.visit.call.name, *where, f"{row['waited_ms'] / 1000:.1f} s", "✓" if one.popped else "-", *likeness)
+    return (say.call(one.visit.call.name), *where, f"{row['waited_ms'] / 1000:.1f} s", "✓" if one.popped else "-", *likeness)

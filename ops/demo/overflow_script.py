@@ -9,6 +9,7 @@ from ops.demo.script import Call, answered
 HUBEI, HUNAN, GUANGDONG, NATION = "hubei", "hunan", "guangdong", "nation"
 PROVINCES = (HUBEI, HUNAN, GUANGDONG)
 ZH = {HUBEI: "湖北", HUNAN: "湖南", GUANGDONG: "广东", NATION: "全国中心"}
+ZH_CALL = {HUBEI: "湖北", HUNAN: "湖南", GUANGDONG: "广东", "bill": "账单", "fault": "故障", "complaint": "投诉"}
 AGENTS = {  # user -> (centre, seat), as examples/country.toml has them
     "wang": (HUBEI, "1001"),
     "li": (HUBEI, "1002"),

@@ -45,7 +45,7 @@ def _row(model: Any) -> Schema:
 _NAMED = _list(_object(id=_STRING, zh=_STRING, en=_STRING))
 _HOME = _object(country=_STRING, province=_STRING, city=_STRING, carrier=_STRING)
 _FACT = _object(id=_STRING, at_ms=_WHOLE, source=_STRING, kind=_STRING, agent=_STRING, body={"type": "object"})
-_BACK = {"type": "string", "enum": list(CALLBACKS), "description": "the wish to be called back: \"\" there was none"}
+_BACK = {"type": "string", "enum": list(CALLBACKS), "description": 'the wish to be called back: "" there was none'}
 _CALL = _object(**_row(CallRow)["properties"], callback=_BACK)
 _PARTS = {"segments": _list(_row(SegmentRow)), "menu": _list(_row(MenuStepRow)), "recordings": _list(_row(RecordingRow))}
 

@@ -18,8 +18,9 @@ from console.ledger.rulebooks import Entry
 from console.live.router import RouterAway, RouterFault
 from console.live.rules import Stale
 from console.live.views import STATES, Json
-from ops import hours, rulebook
+from ops import hours, menu, rulebook
 from ops.centre import Branch, Queue
+from ops.config import ConfigError
 from ops.rule_changes import Change, diff, warnings
 from ops.rulebook import RuleBook
 
@@ -109,6 +110,14 @@ def _given(call: Call) -> RuleBook:
     return rulebook.reads(fields["text"], Path(fields.get("file", "rules.toml")))
 
 
+async def _menu_stays(ctx: Context, new: RuleBook) -> None:
+    """Raises ConfigError if a queue is removed that the published menu leads to: its callers would all be turned away."""
+    removed = {queue.id for queue in ctx.rules.book.queue} - {queue.id for queue in new.queue}
+    found = await asyncio.to_thread(lambda: tuple(menu.bereft(ctx.config.prompts, removed))) if removed else ()
+    if found:
+        raise ConfigError(tuple(text for _, text in found), tuple(("queue", text) for _, text in found))
+
+
 async def _now(ctx: Context) -> tuple[dict[str, int], set[str]]:
     """Calls in line by queue, and agents at work; nothing while no router answers."""
     try:
@@ -126,6 +135,7 @@ async def _warnings(ctx: Context, new: RuleBook) -> list[Json]:
 async def check(call: Call) -> web.StreamResponse:
     """What these rules would change and what to know before, without changing anything."""
     new = await asyncio.to_thread(_given, call)
+    await _menu_stays(call.ctx, new)
     changes = _changes(diff(call.ctx.rules.book, new))
     return web.json_response({"version": call.ctx.rules.book.version, **changes, "warnings": await _warnings(call.ctx, new)})
 
@@ -139,6 +149,7 @@ async def _make(call: Call, new: RuleBook, base: int, why: str) -> web.StreamRes
     ctx, old = call.ctx, call.ctx.rules.book
     if base == old.version and rulebook.same_rules(old, new):
         raise BadRequest("no_change", f"version {base} says the same", "book")
+    await _menu_stays(ctx, new)
     told = await _warnings(ctx, new)
     try:
         made = await ctx.rules.change(base, new, call.user.id, why)

@@ -140,9 +140,13 @@ def _silence(flow: Flow) -> Iterator[str]:
             yield f'menu.{name}.then: silence goes round for ever ({" > ".join([*walked, name])}); end it with "agent" or "goodbye"'
 
 
+def asked(flow: Flow) -> Iterator[tuple[str, str]]:
+    """(where, queue) of all that leads to a queue."""
+    yield from ((f"menu.{name}.agent", menu.agent) for name, menu in flow.menus.items() if menu.agent)
+    yield from ((where, action.queue) for where, action in _actions(flow) if isinstance(action, ToQueue) and action.queue)
+
+
 def _queues(flow: Flow, queues: Collection[str]) -> Iterator[str]:
-    asked = [(f"menu.{name}.agent", menu.agent) for name, menu in flow.menus.items()]
-    asked += [(where, action.queue) for where, action in _actions(flow) if isinstance(action, ToQueue) and action.queue]
-    for where, queue in asked:
-        if queue and queue not in queues:
+    for where, queue in asked(flow):
+        if queue not in queues:
             yield f'{where}: no queue "{queue}"; {_instead(queue, queues)}'

@@ -15,12 +15,14 @@ from typing import Any
 
 from media.ivr import music, prompts, voice
 from media.ivr.flow import Flow, FlowError, Spoken
+from media.ivr.flow_checks import asked
 from media.ivr.flow_reader import load
 from media.ivr.voice import Speech, VoiceError
-from ops import config
+from ops import config, menu
 from ops.audio import Samples, au_bytes
 from ops.centre import CentreConfig
 from ops.cli import Command, CommandError
+from ops.supervise import in_force
 
 TONES: dict[str, Callable[[], Samples]] = {prompts.MUSIC: music.hold_music, prompts.RING_BACK: music.ring_back}
 PREVIOUS = "previous.json"  # calls that began before the switch still play its files
@@ -62,7 +64,9 @@ def publish(flow_file: Path, folder: Path, queues: list[str], progress: Progress
     wanted = list(speeches(flow))
     missing = sorted({speech for _, _, speech in wanted if not (folder / speech.file).exists()}, key=lambda speech: speech.file)
     _speak_all(missing, folder, progress)
-    index: dict[str, Any] = {"version": prompts.VERSION, "flow": _flow_copy(flow_file, folder), "prompts": {}}
+    index: dict[str, Any] = {"version": prompts.VERSION, "flow": _flow_copy(flow_file, folder), "prompts": {}, menu.QUEUES: {}}
+    for where, queue in asked(flow):
+        index[menu.QUEUES].setdefault(queue, []).append(where)
     for name, language, speech in wanted:
         index["prompts"].setdefault(name, {})[language] = _entry(folder / speech.file)
     for name, make in TONES.items():
@@ -140,6 +144,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", default="centre.toml", type=Path, help="configuration of the centre")
     parser.add_argument("--state", type=Path, help="state folder; prompts go into prompts/ below it")
     parser.add_argument("--check", action="store_true", help="only check the menu")
+    parser.add_argument("--starting", action="store_true", help=argparse.SUPPRESS)  # by `tierline up`
 
 
 def _show(done: int, total: int) -> None:
@@ -150,16 +155,34 @@ def _show(done: int, total: int) -> None:
         print(f"making prompts: {done}/{total}", file=sys.stderr)
 
 
+def _queues(args: argparse.Namespace, centre: CentreConfig) -> tuple[list[str], str]:
+    """Queues that a menu may lead to, and who says so: the rules in force if the centre of the state folder runs, else the file.
+    At the start of a centre both count, as they do for its media nodes: no rule keeps it from starting."""
+    file = [queue.id for queue in centre.queue]
+    if args.starting:
+        book = in_force.now(centre)
+        return [*file, *(queue.id for queue in book.queue if queue.id not in file)] if book else file, str(centre.path)
+    running = in_force.running(args.state or centre.state)
+    if running is None:
+        return file, f"{centre.path}: no centre runs in {args.state or centre.state}"
+    if (book := in_force.now(running)) is None:
+        print(f"the rules in force are not known now; queues are those of {centre.path}", file=sys.stderr)
+        return file, str(centre.path)
+    return [queue.id for queue in book.queue], f"the rules in force, version {book.version}"
+
+
 def run(args: argparse.Namespace) -> int:
     """Publish; 0 when callers hear the new version. Raises CommandError."""
     centre = config.load(args.config)
-    file, queues = flow_file(centre), [queue.id for queue in centre.queue]
+    file, (queues, source) = flow_file(centre), _queues(args, centre)
     try:
         if args.check:
-            print(f"{file}: version {load(file, queues).version} can be published")
+            print(f"{file}: version {load(file, queues).version} can be published (queues of {source})")
             return 0
         result = publish(file, (args.state or centre.state) / "prompts", queues, _show)
-    except (FlowError, VoiceError, OSError) as error:
+    except FlowError as error:
+        raise CommandError(f"{error}\n(queues are those of {source})") from error
+    except (VoiceError, OSError) as error:
         raise CommandError(str(error)) from error
     print(f"published {result.version}: {result.made} prompts made, {result.kept} kept, {result.removed} files removed")
     return 0

@@ -1,17 +1,21 @@
-"""Which version of the rules a starting centre works by, and whether it is what the file says: one line for people."""
+"""Which version of the rules a centre works by; at its start one line for people, whether that is what the file says."""
 
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import redis
 
 from ops import keys, rulebook
 from ops.centre import CentreConfig
-from ops.config import ConfigError
+from ops.config import ConfigError, load
 from ops.rule_changes import diff
+from ops.rulebook import RuleBook
+from ops.supervise.files import Folder
 
 TRIES, PAUSE_S = 100, 0.05
+ANSWER_S = 5.0
 
 
 def told(config: CentreConfig) -> str:
@@ -32,6 +36,22 @@ def told(config: CentreConfig) -> str:
         f"version {book.version} is in force. {config.path} says something else in {count} places and is not used for rules: "
         f"`tierline rules {state} diff {config.path}` shows it, `tierline rules {state} import {config.path} --why ...` takes it"
     )
+
+
+def now(config: CentreConfig) -> RuleBook | None:
+    """The version in force; None: Redis does not answer, or has none that we can read."""
+    try:
+        with redis.Redis.from_url(config.redis_url, decode_responses=True, socket_timeout=ANSWER_S) as client:
+            text = client.hget(keys.rules(config.centre.tenant), "document")
+        return rulebook.kept(str(text)) if text else None
+    except (redis.RedisError, ConfigError):
+        return None
+
+
+def running(state: Path) -> CentreConfig | None:
+    """The centre that runs in a state folder, as its services read it; None: none does."""
+    folder = Folder(state)
+    return load(folder.config) if folder.endpoints.exists() and folder.config.exists() else None
 
 
 def _document(client: redis.Redis, key: str) -> str:

@@ -102,14 +102,14 @@ def steps(config: CentreConfig, folder: files.Folder) -> tuple[Step, ...]:
         return f"{count} seats; passwords in {folder.credentials}"
 
     async def publish() -> str:
-        await _command(folder, "publish", "--config", str(folder.config))
+        await _command(folder, "publish", "--starting", "--config", str(folder.config))
         return f"menu and prompts in {config.prompts}"
 
     async def rules() -> str:
         return await asyncio.to_thread(in_force.told, config)
 
     first = Step("seats", seats, ("redis",)), Step("rules", rules, ("router1",))
-    return (*first, Step("publish", publish)) if config.takes_calls else first
+    return (*first, Step("publish", publish, ("redis",))) if config.takes_calls else first
 
 
 async def _command(folder: files.Folder, name: str, *words: str) -> None:

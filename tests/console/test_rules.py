@@ -20,7 +20,7 @@ from console.ledger.database import Database
 from console.ledger.models import FactRow, table
 from console.ledger.rulebooks import RuleBooks
 from console.metrics import Metrics
-from ops import keys, provision, rulebook
+from ops import keys, menu, provision, rulebook
 from ops.centre import Calendar, Hours
 from tests.console.desk import CHEAP, Browser, Desk, centre
 from tests.kit.ports import free_port
@@ -165,6 +165,24 @@ async def test_warnings_before_a_change(desk: Desk) -> None:
     assert "3 waiting calls in it are still answered" in got["warnings"][1]["text"]
     assert (await made(boss, book, 1))[0] == 200
     assert "Logout a2" in desk.router.asked
+
+
+async def test_a_queue_that_the_menu_leads_to_stays(desk: Desk) -> None:
+    """Its removal is refused, at the check and at the change, naming queue and places of the menu, until the menu is another."""
+    boss = await desk.browser("boss")
+    now = await rules(boss)
+    without = with_row(now["book"], "queue", "faults", id="repairs")
+    index = desk.config.prompts / menu.INDEX
+    index.parent.mkdir(parents=True)
+    index.write_text(json.dumps({"queues": {"faults": ["menu.main, item 2 (fault)"], "bills": ["menu.main.agent"]}}))
+    for path, body in (("/api/rules/check", {}), ("/api/rules", {"base": 1, "why": "x"})):
+        status, error = await boss.call("POST", path, body | {"book": without})
+        assert (status, error["error"]["code"], error["mistakes"][0]["field"]) == (400, "bad_rules", "queue")
+        assert '"faults" (menu.main, item 2 (fault))' in error["error"]["text"]
+    assert (await rules(boss))["version"] == 1
+    index.write_text(json.dumps({"queues": {"bills": ["menu.main.agent"]}}))
+    status, told = await made(boss, without, 1)
+    assert (status, told["version"]) == (200, 2), "nothing but the menu held it"
 
 
 async def test_a_newcomer_gets_passwords_once(desk: Desk) -> None:

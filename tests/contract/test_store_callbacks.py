@@ -226,8 +226,8 @@ async def test_no_longest_wait_for_who_is_called_back(world: World) -> None:
 
 @pytest.mark.parametrize("so_far", ["nothing", "asked", "ringing"])
 async def test_never_placed_elsewhere(world: World, so_far: str) -> None:
-    """A ladder that reaches the nation: what was asked for the caller, or rings there, is given back with the wish; no place is asked
-    for any more, one that comes late is not taken; at home the ladder goes on, and the ledger tells the centre, not the nation."""
+    """A ladder that reaches the nation: what was asked for the caller, or rings there, is given back with the wish; no place is
+    asked for any more, one that comes late is not taken; at home the ladder goes on, and the ledger tells the centre."""
     ladder = (Stage(0, "sales", 1), Stage(2_000, "sales", 2, "nation"))
     queues = (replace(RULES.queues[0], stages=ladder), *RULES.queues[1:])
     await world.store.sync_config(replace(RULES, generation=2, digest="two", queues=queues), world.now)

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import redis
 
 from media.ivr import music, prompts, voice
 from media.ivr.flow import FlowError
 from media.ivr.prompts import NotPublished, expected, position, read
 from media.ivr.publish import publish
 from media.ivr.voice import Speech, VoiceError
-from ops import cli
+from ops import cli, keys, menu, rulebook
 from ops.audio import AU_HEADER, RATE, read_au
+from ops.centre import Centre, CentreConfig, Media, Ports, Queue
+from ops.config import dump
+from ops.supervise.files import Folder
+from tests.kit.redis_server import RedisServer
 from tests.media.ivr.test_flow import FLOW, QUEUES, SMALL
 
 
@@ -71,6 +77,37 @@ def test_the_command_publishes_the_service_menu(tmp_path: Path, capsys: pytest.C
             assert published.prompts.ms(name, language) > 500
     assert published.prompts.path("welcome", "zh") != published.prompts.path("welcome", "en")
     assert published.prompts.path(prompts.MUSIC, "zh") == published.prompts.path(prompts.MUSIC, "en")
+
+
+@pytest.mark.real
+def test_queues_of_the_rules_in_force(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """While the centre runs a menu must fit the rules in force, whatever the file says; at its start both count; else the file."""
+    monkeypatch.setattr(voice, "speak", quietly)
+    with RedisServer(tmp_path / "redis") as server:
+        queues = tuple(Queue(queue, "s") for queue in QUEUES)
+        ports, file = Ports(redis=server.port), tmp_path / "c.json"
+        centre = CentreConfig(
+            Centre("x"), queue=queues, media=Media(flow=str(small)), ports=ports, path=file, state=tmp_path / "run"
+        )
+        gone, *left = queues
+        book = replace(rulebook.seed(centre), version=7, queue=(*left, Queue("new", "s")))
+        redis.Redis(port=server.port).hset(keys.rules("main"), "document", rulebook.to_json(book))
+        folder = Folder(centre.state)
+        folder.path.mkdir()
+        for path in (file, folder.config):
+            path.write_text(dump(centre))
+        words = ["publish", "--config", str(file), "--state", str(centre.state)]
+        assert cli.main(words) == 0, "the file has it"
+        folder.endpoints.write_text("{}")
+        assert cli.main(words) == 1
+        told = capsys.readouterr().err
+        assert f'no queue "{gone.id}"' in told and "the rules in force, version 7" in told
+        assert cli.main([*words, "--starting"]) == 0
+        assert menu.asked(centre.prompts)[gone.id], "and it is told from where"
+    assert cli.main(words) == 0, "no Redis, no rules"
+    assert "not known" in capsys.readouterr().err
 
 
 def test_only_what_changed_is_made_anew(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

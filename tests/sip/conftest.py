@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from tests.kit.redis_server import RedisServer
 from tests.kit.wait import until_async
@@ -47,13 +49,13 @@ class World:
         self.router.answer = to_node(node.name, self.edge.config.media_uris[node.name])
 
 
-async def build(edge: EdgeKit) -> World:
-    """Nodes alive and known to be, the router answers with m1."""
+async def build(edge: EdgeKit, router: FakeRouter | None = None) -> World:
+    """Nodes alive and known to be, the router (a new one unless given) answers with m1."""
     nodes = []
     for name in edge.config.media_uris:
         port = edge.config.ports.media_sip + int(name[1:]) - 1
         nodes.append(FakeNode(await Endpoint.open(edge.config.media.address, port), name, edge.sip))
-    router = await FakeRouter(edge.config.routers[0]).start()
+    router = router or await FakeRouter(edge.config.routers[0]).start()
     world = World(edge, router, nodes, Caller(await Endpoint.open(CARRIER), edge.sip))
     world.to(world.m1)
     first = edge.config.routers[0]
@@ -68,5 +70,27 @@ async def world(edge: EdgeKit) -> AsyncIterator[World]:
     made = await build(edge)
     yield made
     await made.router.stop()
-    for endpoint in [made.caller.endpoint, *(node.endpoint for node in made.nodes)]:
+    close(made)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def router(edge: EdgeKit) -> AsyncIterator[FakeRouter]:
+    """One for the tests of a module, for those that ask it little: the edge takes up to a second until it connects again."""
+    made = await FakeRouter(edge.config.routers[0]).start()
+    yield made
+    await made.stop()
+
+
+@asynccontextmanager
+async def around(edge: EdgeKit, router: FakeRouter) -> AsyncIterator[World]:
+    """A fresh world, but for the edge and the router."""
+    router.forget()
+    made = await build(edge, router)
+    yield made
+    close(made)
+
+
+def close(world: World) -> None:
+    """Nodes and caller go."""
+    for endpoint in [world.caller.endpoint, *(node.endpoint for node in world.nodes)]:
         endpoint.close()

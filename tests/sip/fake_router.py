@@ -29,11 +29,15 @@ class FakeRouter(routing_pb2_grpc.RoutingServicer):
 
     def __init__(self, address: str) -> None:
         self.address = address
+        self._server: grpc.aio.Server | None = None
+        self.forget()
+
+    def forget(self) -> None:
+        """As new: nothing was asked, every answer is empty and comes at once."""
         self.answer = routing_pb2.RouteCallReply()
         self.delay: float | None = 0.0
         self.error: grpc.StatusCode | None = None
         self.asked: list[routing_pb2.RouteCallRequest] = []
-        self._server: grpc.aio.Server | None = None
 
     async def start(self) -> FakeRouter:
         """Listen."""

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import pytest_asyncio
 
 from tests.kit.redis_server import RedisServer
 from tests.kit.wait import until_async
-from tests.sip.conftest import World
+from tests.sip.conftest import World, around
 from tests.sip.edge_kit import STRANGER, EdgeKit, edge_config
+from tests.sip.fake_router import FakeRouter
 from tests.sip.sip_client import Caller, Endpoint, request, unique
 from tests.sip.wires import Stream
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +25,13 @@ def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EdgeKit]:
     config = edge_config(tmp_path_factory.mktemp("edge"), flood_per_2s=200)
     with RedisServer(config.state / "redis", config.ports.redis), EdgeKit(config) as kit:
         yield kit
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def world(edge: EdgeKit, router: FakeRouter) -> AsyncIterator[World]:
+    """With the module's router."""
+    async with around(edge, router) as made:
+        yield made
 
 
 def options(world: World, via: str, extra: str = "", method: str = "OPTIONS", uri: str = "", **headers: str) -> str:

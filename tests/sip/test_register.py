@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
 import pytest
+import pytest_asyncio
 import redis
 from tierline.routing.v1 import routing_pb2
 
 from ops import keys, provision
 from tests.kit.redis_server import RedisServer
 from tests.kit.wait import until_async
-from tests.sip.conftest import World, build
+from tests.sip.conftest import World, around, build
 from tests.sip.edge_kit import EdgeKit, edge_config
+from tests.sip.fake_router import FakeRouter
 from tests.sip.seat_client import Seat, Wire
 from tests.sip.sip_client import Address, Endpoint, Message, digest, request, respond, unique
 from tests.sip.wires import Stream, WebSocket
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
 CALL = "019ab000-0000-7000-8000-000000000001"
 SEATS = [str(number) for number in range(1001, 1010)]
 ORIGIN = "https://console.example"
@@ -45,6 +47,13 @@ def edge(tmp_path_factory: pytest.TempPathFactory, centre_redis: RedisServer) ->
         redis.Redis(port=centre_redis.port).hset(keys.seat_auth("main", seat), "ha1", secret)
     with EdgeKit(config) as kit:
         yield kit
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def world(edge: EdgeKit, router: FakeRouter) -> AsyncIterator[World]:
+    """With the module's router."""
+    async with around(edge, router) as made:
+        yield made
 
 
 def phone(endpoint: Endpoint, edge: EdgeKit, seat: str = "1001", password: str = "") -> Seat:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from aiohttp import web
@@ -31,6 +31,7 @@ from console.live.rules import Rules
 from console.metrics import Metrics
 from ops.centre import CentreConfig
 from ops.clock import Clock, SystemClock
+from ops.facts import Fact
 
 log = logging.getLogger(__name__)
 EXPIRE_S = 15.0
@@ -55,7 +56,7 @@ class App:
         self.routers = Routers(config.routers, tenant, self.metrics)
         self.reader = Reader(self.redis, database, tenant, f"{os.uname().nodename}:{os.getpid()}", self.clock, self.metrics)
         self.hub = Hub(config, self.routers, self.clock, lambda: self.reader.smooth)
-        self.reader.feed, self.reader.stored = self.hub.feed, self.hub.stored
+        self.reader.feed, self.reader.stored = self._feed, self.hub.stored
         sessions = Sessions(config, People(database, tenant), self.clock, passwords)
         books = RuleBooks(database, tenant)
         self.rules = Rules(config, books, self.routers, self.clock, self.metrics)
@@ -76,6 +77,10 @@ class App:
         work = (self.ctx.sessions.seed, self.rules.run, self.reader.run, self.hub.run, self._housekeeping, self._auditing)
         self._tasks = [asyncio.create_task(self._told(step), name=step.__qualname__) for step in work]
         log.info("console serves", extra={"address": self.config.console.address, "port": self.config.ports.console})
+
+    def _feed(self, facts: Sequence[Fact]) -> None:
+        self.hub.feed(facts)
+        self.rules.feed(facts)
 
     async def _told(self, work: Callable[[], Awaitable[None]]) -> None:
         try:

@@ -43,7 +43,7 @@ class Pace:
     """How fast; times in ms."""
 
     read_every: int = 200  # pause after a read, so that entries gather
-    block: int = 1000  # a read waits so long for the first entry
+    block: int = 2000  # a read waits so long for the first entry
     read_most: int = 1000  # entries a read
     commit_every: int = 2000  # between commits, while facts come
     commit_most: int = 2000  # facts in hand that are committed without waiting

@@ -133,7 +133,7 @@ class Hub:
         """Ask and push until cancelled."""
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(POLL_MS / 1000):
+                async with asyncio.timeout(POLL_MS / 1000 if self.watchers else None):
                     await self._work.wait()
             self._work.clear()
             if self.watchers:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -22,10 +22,12 @@ from ops import rulebook
 from ops.centre import CentreConfig
 from ops.clock import Clock
 from ops.config import ConfigError
+from ops.facts import Fact
 from ops.rulebook import RuleBook
 
 log = logging.getLogger(__name__)
-LOOK_S = 1.0  # other consoles' versions and the routers' are looked for so often
+LOOK_S = 1.0  # so often the routers are asked until they work by our version
+CALM_S = 3.0  # and then other consoles' versions and the routers' are looked for so often, if no fact tells of one
 FOUND = "found in force at the routers"
 
 
@@ -55,6 +57,7 @@ class Rules:
         self.told = Told()
         self.on_take: Callable[[RuleBook, RuleBook], Awaitable[None]] = _nobody
         self._turn = asyncio.Lock()
+        self._news = asyncio.Event()
 
     @property
     def config(self) -> CentreConfig:
@@ -106,7 +109,15 @@ class Rules:
                 if not away(error):
                     raise
                 log.warning("rules wait for the database", extra={"why": type(error).__name__})
-            await asyncio.sleep(LOOK_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CALM_S if self.told.in_force else LOOK_S):
+                    await self._news.wait()
+            self._news.clear()
+
+    def feed(self, facts: Sequence[Fact]) -> None:
+        """Facts as they are read from the stream: one of them may tell of a version that another console has brought."""
+        if any(fact.kind == "rules_changed" for fact in facts):
+            self._news.set()
 
     async def look(self) -> None:
         """One round."""

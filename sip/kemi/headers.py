@@ -15,8 +15,8 @@ _USER = re.compile(r"<?\s*(?:sips?:([^@;>:\s]+)(?::[^@>]*)?@|tel:([^;>\s]+))", r
 _NODE = re.compile(r";n=([A-Za-z0-9_-]+)")
 _LEG = re.compile(r"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\.[A-Za-z0-9]+\Z")
 _CALL = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-_PLACEMENT = re.compile(rf"({_CALL})\.p\d{{1,9}}\Z")
-_PLACED = re.compile(rf";p=({_CALL}\.p\d{{1,9}})\b")
+_PLACEMENT = re.compile(rf"({_CALL})\.p\d{{1,16}}\Z")
+_PLACED = re.compile(rf";p=({_CALL}\.p\d{{1,16}})\b")
 _WITHHELD = frozenset(["anonymous", "unavailable", "restricted", "unknown", "private"])
 
 

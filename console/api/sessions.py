@@ -79,10 +79,23 @@ class Sessions:
     async def verify(self, name: str, password: str) -> User | None:
         """The user with this password. Takes as long for a name that does not exist."""
         await self.seeded.wait()
-        user = self.users.get(name)
+        user = await self._user(name)
         kept = user.password if user is not None and user.password else self._unknown
         right = await asyncio.get_running_loop().run_in_executor(self._pool, self._right, kept, password)
         return user if right and kept != self._unknown else None
+
+    async def _user(self, name: str) -> User | None:
+        """From SQL: another console may have given other passwords. As last known while SQL is away."""
+        try:
+            found = await asyncio.to_thread(self.people.user, name)
+        except SQLAlchemyError as error:
+            if not away(error):
+                raise
+            return self.users.get(name)
+        if found is None or name not in self.users:
+            return None
+        self.users[name] = found
+        return found
 
     def _right(self, kept: str, password: str) -> bool:
         try:

@@ -46,6 +46,13 @@ class People:
             found = connection.execute(select(USER).where(c.tenant == self.tenant, c.active.is_(True))).all()
         return {row.id: User(row.id, row.name, row.role, row.seat, row.password) for row in found}
 
+    def user(self, name: str) -> User | None:
+        """One of them, as another console may have left it."""
+        c = USER.c
+        with self.database.read() as connection:
+            row = connection.execute(select(USER).where(c.tenant == self.tenant, c.id == name, c.active.is_(True))).first()
+        return User(row.id, row.name, row.role, row.seat, row.password) if row else None
+
     def configure(self, users: Iterable[User]) -> None:
         """Make the table say what the configuration says. Passwords that are there stay; who is gone cannot log in any more."""
         wanted = {user.id: user for user in users}

@@ -214,6 +214,32 @@ async def test_a_newcomer_gets_passwords_once(desk: Desk) -> None:
     assert (await browser.call("GET", "/api/agent"))[0] == 401, "its session is over at once"
 
 
+async def test_passwords_made_at_another_console(desk: Desk) -> None:
+    """Two consoles, one database: a newcomer logs in at either, and other passwords put the old ones out of use at both."""
+    there = App(
+        replace(desk.config, ports=replace(desk.config.ports, console=free_port())),
+        metrics=Metrics(CollectorRegistry()),
+        passwords=CHEAP,
+    )
+    await there.start()
+    other = Browser(f"http://127.0.0.1:{there.config.ports.console}")
+    try:
+        await other.login("boss")
+        boss = await desk.browser("boss")
+        book = (await rules(boss))["book"]
+        book["agent"] = [*book["agent"], {"id": "a3", "name": "赵六", "seat": "8003", "skills": {"bills": 3}}]
+        _, got = await made(boss, book, 1)
+        await until_async(lambda: "a3" in there.ctx.sessions.users, 5, "the other console has the version")
+        words = {"user": "a3", "password": next(one["password"] for one in got["passwords"] if one["user"] == "a3")}
+        assert (await other.call("POST", "/api/login", words))[0] == 200
+        (anew,) = (await boss.post("/api/people/a3/passwords"))["passwords"]
+        assert (await other.call("POST", "/api/login", words))[0] == 401
+        assert (await other.call("POST", "/api/login", words | {"password": anew["password"]}))[0] == 200
+    finally:
+        await other.close()
+        await there.stop()
+
+
 async def test_emergency_closing_and_opening(desk: Desk) -> None:
     """One request closes a queue with the reason shown, one opens it; what others changed meanwhile is kept."""
     boss = await desk.browser("boss")

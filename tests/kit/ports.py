@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
 import socket
 import tempfile
@@ -64,10 +65,10 @@ def free_port(host: str = "127.0.0.1") -> int:
 
 
 def free_block(count: int, host: str = "127.0.0.1") -> int:
-    """The first of `count` neighbouring free ports, at most 500."""
+    """The first of `count` neighbouring free ports. More than a stretch (benches) are not claimed."""
     run: list[int] = []
-    for _ in range(60_000):
-        port = next(_ports)
+    ports = _ports if count <= _STRETCH else itertools.cycle(range(_FIRST, _LAST))
+    for port in itertools.islice(ports, 60_000):
         if run and port != run[-1] + 1:
             run = []
         run = [*run, port] if _free(port, host) else []

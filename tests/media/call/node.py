@@ -51,7 +51,7 @@ def prompts(folder: Path) -> None:
 
 def centre(state: Path, redis_port: int, router: int) -> CentreConfig:
     """A configuration with ports of its own; `edge` is where the test's seats listen."""
-    first = free_block(8)
+    first, low = free_block(8), free_block(200)
     names = ["sip", "media_sip", "media_metrics", "ng", "dtmf", "rtp_http", "ship_metrics", "edge_http"]
     ports = "".join(f"{name} = {first + n}\n" for n, name in enumerate(names))
     text = f"""
@@ -63,8 +63,8 @@ realm = "test.local"
 {ports}router = {router}
 router_metrics = {free_port()}
 redis = {redis_port}
-rtp_low = 40000
-rtp_high = 40199
+rtp_low = {low}
+rtp_high = {low + 199}
 [[queue]]
 id = "general"
 skill = "general"

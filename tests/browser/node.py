@@ -25,6 +25,7 @@ class Caller:
     id: str
     number: str
     entered_ms: int
+    words: pb.Enqueue
     version: int = 1
     offers: asyncio.Queue[pb.Offer] = field(default_factory=asyncio.Queue)
 
@@ -80,14 +81,20 @@ class Node:
     def call(self, number: str, queue: str = "bills", menu: tuple[str, ...] = ("bill", "statement")) -> Caller:
         """A caller enters a queue."""
         now = self._entered = max(_now(), self._entered + 1)  # no two in one millisecond: their order would be chance
-        caller = Caller(uuid7(now), number, now)
-        self.calls[caller.id] = caller
         profile = pb.CallProfile(
             calling=number, called="95500", trunk="telecom", home=HOME, language="zh", menu_path=menu, arrived_ms=now - 8000
         )
-        frame = pb.Enqueue(call=caller.id, version=1, queue=queue, priority=-1, entered_ms=now, profile=profile)
+        call = uuid7(now)
+        frame = pb.Enqueue(call=call, version=1, queue=queue, priority=-1, entered_ms=now, profile=profile)
+        caller = self.calls[call] = Caller(call, number, now, frame)
         self.send(pb.MediaFrame(enqueue=frame))
         return caller
+
+    def wish(self, caller: Caller) -> None:
+        """The caller hangs up and is to be called back."""
+        caller.version += 1
+        caller.words.version = caller.version
+        self.send(pb.MediaFrame(callback=pb.Callback(enqueue=caller.words, number=caller.number)))
 
     async def answer(self, caller: Caller) -> pb.Offer:
         """The seat that is offered answers."""

@@ -81,12 +81,15 @@ async def test_a_call_from_ready_to_after_call(house: House, node: Node, browser
 
 @alone
 async def test_waiting_callers_on_the_board(house: House, node: Node, browser: Browser) -> None:
-    """Callers that wait show on the queue's card within a second, and go when an agent takes them."""
+    """Callers that wait show on the queue's card within a second, who is to be called back beside them, and go when an agent
+    takes them."""
     boss, agent = await boss_at(browser, house), await agent_at(browser, house)
     await agent.state("not_ready")
     callers = [node.call(f"1390000000{n}") for n in range(3)]
     await boss.queue("bills", "waiting", "3", 1.5)
     await expect(boss.page.locator('[data-queue="bills"] .oldest dd')).not_to_have_text("–")
+    node.wish(callers[0])
+    await boss.queue("bills", "waiting", "2另有 1 个待回电", 1.5)
     await agent.press()
     await boss.queue("bills", "waiting", "2", 1.5)
     offer = await node.answer(callers[0])

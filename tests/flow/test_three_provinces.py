@@ -14,11 +14,13 @@ from tests.kit import phones
 from tests.kit.books import differences
 from tests.kit.console import Person, login
 from tests.kit.country import PROVINCES, Country, running
-from tests.kit.phones import Phones, Seat
+from tests.kit.phones import Caller, Phones, Seat
+from tests.kit.province_link import cut_between
 from tests.kit.wait import until_async
 
 QUEUES = ("22", "31", "32")  # keys that lead to billing, faults, complaints
 WUHAN = "1397100{:04d}"  # numbers of the home area of Hubei
+LONG_S = 16.0  # longer than a media node or a stream may be away before it is given up
 LOAD_EVERY_S = 2.0  # with two agents left they are busy less than half of the time
 _numbers = itertools.count(1000)
 
@@ -107,13 +109,15 @@ async def test_callers_of_a_province_without_agents(country: Country, people: Pe
     await _nothing_lost_or_doubled(country)
 
 
-async def _who_answers(people: People, number: str, within: float = 12) -> tuple[str, Seat]:
-    """The agent whose seat took the call of this number."""
+async def _who_answers(people: People, number: str, within: float = 12, where: str = "") -> tuple[str, Seat]:
+    """The agent (of that province) whose seat took the call of this number."""
     found: list[str] = []
 
     def taken() -> bool:
         found.extend(
-            agent for agent, seat in people.seats.items() if any(line.calling.endswith(number) for line in seat.calls[-1:])
+            agent
+            for agent, seat in people.seats.items()
+            if agent.startswith(where) and any(line.calling.endswith(number) for line in seat.calls[-1:])
         )
         return bool(found)
 
@@ -156,6 +160,73 @@ async def test_the_national_link_is_cut_under_load(country: Country, people: Peo
         await _audited(boss)
 
 
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_long_cut_with_conversations_across_it(country: Country, people: People) -> None:
+    """The national link is away for 16 s under load while callers of Hubei talk to agents of Hunan: one hangs up meanwhile and the
+    agent is free at once, one is heard before, in and after it. Then the nation's router is killed: calls go by its successor."""
+    await people.work("hunan", "guangdong")
+    stop = asyncio.Event()
+    load = asyncio.create_task(_load(people, stop, 2 * LOAD_EVERY_S))
+    try:
+        stays, seat, _ = await _talk_from_hubei(people, {"hunan", "guangdong"})
+        await country.link.cut()
+        began = asyncio.get_running_loop().time()
+        leaves, _, agent = await _talk_from_hubei(people, {"hunan"})
+        await leaves.hang_up()
+        await people.agents[agent].state_is("ready", within=5)
+        await _both_hear(stays, seat)
+        await asyncio.sleep(began + LONG_S - asyncio.get_running_loop().time())
+        await country.link.mend()
+        old = await country.centres["nation"].kill("router1")
+        await people.go_home("hunan")
+        await _answered_from_hubei(people, {"guangdong"}, within=25)
+        await country.centres["nation"].restarted("router1", old)
+        await _both_hear(stays, seat)
+        await stays.hang_up()
+        stop.set()
+        assert await load > 4, "calls all the time"
+    finally:
+        load.cancel()
+    await people.all_free()
+    await _nothing_lost_or_doubled(country)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_the_way_between_two_provinces_is_cut_while_a_seat_rings(country: Country, people: People) -> None:
+    """A seat of Hunan rings for a caller of Hubei when nothing passes between the two edges any more: the caller keeps the place at
+    home, is answered in Guangdong, and the agent in Hunan is not stuck."""
+    await people.work("hunan")
+    for n in (1, 2):
+        people.seats[f"hunan{n}"].behave(answer_after=None)
+    edges = [int(people.phones[name].place.udp.rpartition(":")[2]) for name in ("hubei", "hunan")]
+    caller = await people.phones["hubei"].call(number=WUHAN.format(next(_numbers)), digits="31")
+    await until_async(lambda: any(people.seats[f"hunan{n}"].calls for n in (1, 2)), 12, "a seat of Hunan rings")
+    with cut_between(*edges):
+        await people.work("guangdong")
+        agent, seat = await _who_answers(people, caller.number, 15, "guangdong")
+        await _both_hear(caller, seat)
+    await caller.hang_up()
+    row = await people.bosses["hubei"].call_row(caller.number, result="answered", side="caller")
+    assert row["agent"] == f"{agent}@guangdong"
+    for agent, person in people.agents.items():
+        await person.state_is("not_ready" if people.seats[agent].calls[-1:] and agent.startswith("hunan") else "ready", within=15)
+    await _nothing_lost_or_doubled(country)
+
+
+async def _talk_from_hubei(people: People, where: set[str]) -> tuple[Caller, Seat, str]:
+    """A caller of Hubei who talks to an agent of one of these provinces."""
+    caller = await people.phones["hubei"].call(number=WUHAN.format(next(_numbers)), digits="31")
+    agent, seat = await _who_answers(people, caller.number, 15)
+    assert agent.rstrip("12") in where
+    await _both_hear(caller, seat)
+    return caller, seat, agent
+
+
+async def _both_hear(caller: Caller, seat: Seat) -> None:
+    await caller.hears(seat.voice)
+    await seat.hears(caller.voice)
+
+
 async def _answered_from_hubei(people: People, where: set[str], within: float = 15) -> None:
     caller = await people.phones["hubei"].call(number=WUHAN.format(next(_numbers)), digits="31")
     agent, seat = await _who_answers(people, caller.number, within)
@@ -164,7 +235,7 @@ async def _answered_from_hubei(people: People, where: set[str], within: float = 
     await caller.hang_up()
 
 
-async def _load(people: People, stop: asyncio.Event) -> int:
+async def _load(people: People, stop: asyncio.Event, every_s: float = LOAD_EVERY_S) -> int:
     """A call every moment, somewhere, until told to stop; each is served and hung up after a second of talk. How many."""
     async with asyncio.TaskGroup() as group:
         for n in itertools.count():
@@ -172,7 +243,7 @@ async def _load(people: People, stop: asyncio.Event) -> int:
                 break
             name = ("hunan", "guangdong", "hubei")[n % 3]
             group.create_task(_one(people.phones[name], QUEUES[n % len(QUEUES)]))
-            await asyncio.sleep(LOAD_EVERY_S)
+            await asyncio.sleep(every_s)
     return n
 
 

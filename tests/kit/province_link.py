@@ -11,7 +11,7 @@ import pytest
 
 @contextmanager
 def cut_between(one: int, other: int) -> Iterator[None]:
-    """No datagram passes between these two UDP ports on this machine, as on a line that is down; edges send from where they listen."""
+    """No datagram passes between these two UDP ports here, as on a line that is down; edges send from where they listen."""
     laid: list[tuple[str, ...]] = []
     try:
         for source, to in ((one, other), (other, one)):

@@ -128,3 +128,42 @@ def test_a_cut_at_any_moment_of_any_direction(
     load.go_on(2_000)
     load.end()
     holds(load, frozenset({"answered_ms", "talk_ms"}))
+
+
+@pytest.mark.parametrize("state", ["wanted", "asked", "reserving", "placing", "ringing", "up", "confirming", "talking"])
+@pytest.mark.parametrize("neighbours", [False, True])
+def test_the_national_router_restarts_in_every_state_of_a_placement(state: str, neighbours: bool) -> None:
+    """Its memory is gone at each moment between a call's wish and its talk: the call is answered once, both books agree."""
+    country = Country(*NAMES, neighbours=neighbours)
+    country["hunan"].agent("li")
+    country.wait(300)
+    call = country["hubei"].enqueue()
+    country.wait({"wanted": 999, "asked": 1_001, "reserving": 1_003, "placing": 1_005, "ringing": 1_100}.get(state, 1_308))
+    country.wait({"up": 1, "confirming": 3, "talking": 500}.get(state, 0))
+    country.nation.restart()
+    country.wait(8_000)
+    assert call.bridged == 1
+    country["hubei"].hang_up(call)
+    country.wait(20_000)
+    holds(Load(country, 0, 0, [call]))
+
+
+@pytest.mark.parametrize("ms", [1_001, 1_003, 1_005, 1_100, 1_309, 1_311])
+def test_the_way_between_two_provinces_is_cut_at_any_moment(ms: int) -> None:
+    """Neither SIP nor gRPC passes between home and the centre whose seat is asked, rings or answers: the caller keeps the place at
+    home and is answered by a third centre, or talks; nobody is stuck there."""
+    country = Country(*NAMES)
+    country["hunan"].agent("li")
+    country.wait(300)
+    call = country["hubei"].enqueue()
+    country.wait(ms)
+    country.apart.add(("hubei", "hunan"))
+    country["anhui"].agent("zhao")
+    country.wait(20_000)
+    assert call.bridged == 1
+    country["hubei"].hang_up(call)
+    country.apart.clear()
+    country.wait(30_000)
+    assert country.stuck() == []
+    assert not any(d for name in NAMES for d in country[name].store.desk.lent.values())
+    country.close()

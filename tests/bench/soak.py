@@ -203,7 +203,7 @@ def day(hours: int, rate: float) -> dict[str, Any]:
         with written.open(encoding="utf-8") as lines:
             found = replayed(facts_.decode(line) for line in lines)
     exact = found.pop("entered") == told["calls"] and found.pop("books")
-    return {"hours": hours, "calls": told["calls"], "counters_exact": exact, **found, "twin": told}
+    return {"hours": hours, "calls": told["calls"], "counters_exact": exact, **found, "twin": {k: v for k, v in told.items() if k != "quarters"}}
 
 
 def _overdue(since: dict[str, tuple[str, int]], now_ms: int, agents: Iterable[str]) -> set[str]:

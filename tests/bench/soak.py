@@ -202,8 +202,9 @@ def day(hours: int, rate: float) -> dict[str, Any]:
         told = json.loads(done.stdout.splitlines()[-1])
         with written.open(encoding="utf-8") as lines:
             found = replayed(facts_.decode(line) for line in lines)
+    told.pop("quarters", None)
     exact = found.pop("entered") == told["calls"] and found.pop("books")
-    return {"hours": hours, "calls": told["calls"], "counters_exact": exact, **found, "twin": {k: v for k, v in told.items() if k != "quarters"}}
+    return {"hours": hours, "calls": told["calls"], "counters_exact": exact, **found, "twin": told}
 
 
 def _overdue(since: dict[str, tuple[str, int]], now_ms: int, agents: Iterable[str]) -> set[str]:

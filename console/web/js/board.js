@@ -55,11 +55,12 @@ export function boardView({ me, problem }, kept = {}) {
       h(
         "dl",
         {},
-        figure(t("board.waiting"), [String(row.waiting - row.callbacks), back ? h("span", { class: "back" }, t("board.to_call_back", { count: back })) : ""], "waiting"),
+        figure(t("board.waiting"), String(row.waiting - row.callbacks), "waiting"),
         figure(t("board.oldest"), row.oldest_entered_ms ? timer({ since: row.oldest_entered_ms, warn: WAIT_WARN, alarm: WAIT_ALARM }) : "–", "oldest"),
         figure(t("board.ready"), String(row.ready), "ready"),
         figure(t("board.talking"), String(row.talking), "talking"),
       ),
+      back > 0 && h("p", { class: "back" }, t("board.to_call_back", { count: back })),
     );
   }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -47,6 +48,21 @@ def test_before():
 async def test_it(started):
     await asyncio.sleep(100)
 """
+STOPS_SLOWLY = """
+import pathlib, time, pytest
+
+HERE = pathlib.Path(__file__)
+
+@pytest.fixture
+def started():
+    HERE.with_suffix(".started").touch()
+    yield
+    time.sleep(6)
+    HERE.with_suffix(".stopped").touch()
+
+def test_it(started):
+    time.sleep(100)
+"""
 PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "tests.conftest", "-p", "no:cacheprovider", "-o", "asyncio_mode=auto")
 
 
@@ -64,8 +80,22 @@ def test_a_run_that_is_cut_off_tells_what_it_knows(tmp_path: Path) -> None:
     (tmp_path / "test_stays.py").write_text(STAYS)
     words = [*PYTEST, "--rootdir", str(tmp_path), str(tmp_path)]
     with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True) as run:
-        until((tmp_path / "started").exists, 30, "the second test runs")
+        until((tmp_path / "started").exists, 60, "the second test runs")
         run.send_signal(signal.SIGTERM)
-        told, _ = run.communicate(timeout=30)
+        told, _ = run.communicate(timeout=60)
     assert (tmp_path / "stopped").exists()
     assert run.returncode == 2 and "AssertionError: told" in told and "1 failed" in told
+
+
+def test_a_divided_run_that_is_cut_off_stops_what_it_started(tmp_path: Path) -> None:
+    """Ctrl-C, which reaches workers and controller: each worker has as long as it needs for stopping what its tests started."""
+    files = [tmp_path / f"test_{name}.py" for name in ("one", "other")]
+    for file in files:
+        file.write_text(STOPS_SLOWLY)
+    words = [*PYTEST, "-n", "2", "--dist", "loadgroup", "--rootdir", str(tmp_path), str(tmp_path)]
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True) as run:
+        until(lambda: all(file.with_suffix(".started").exists() for file in files), 60, "both tests run")
+        os.killpg(run.pid, signal.SIGINT)
+        told, _ = run.communicate(timeout=60)
+    assert all(file.with_suffix(".stopped").exists() for file in files), told
+    assert run.returncode == 2 and "KeyboardInterrupt" in told

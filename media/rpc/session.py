@@ -177,7 +177,7 @@ class Session:
             tenant=me.tenant, node=me.node, uri=me.uri, epoch=me.epoch, draining=self.calls.draining, calls=len(self.calls)
         )
         self._seq, self._stream, self._heard_ms = 0, stream, self._clock.mono_ms()
-        self._pending = [(0, pb.MediaFrame(hello=hello)), *self._debts.restart(self.calls.held())]
+        self._pending = [(0, pb.MediaFrame(hello=hello)), *self._debts.restart(self.calls.held(), self._heard_ms)]
         self._wake.set()
         if self._beat is None:
             self._beat_on()
@@ -225,7 +225,7 @@ class Session:
             elif (got := from_router(frame, self._ahead_ms, self._debts.frame)) is not None:
                 self._company.heard(*got)
                 self.calls.on_router(*got)
-        self._debts.acked(message.ack)
+        self._debts.acked(message.ack, self._heard_ms)
         if not len(self._debts):
             self._paid.set()
 

@@ -23,6 +23,22 @@ def test_a_wish_is_repeated_until_it_is_stored() -> None:
     assert debts.restart([]) == []
 
 
+def test_a_wish_is_repeated_for_a_while_after_it_was_stored() -> None:
+    """A Redis that forgets its last second must not cost the caller the place either; nothing is owed for that, other frames are
+    not repeated, and after some seconds the wish is not either."""
+    debts = Debts()
+    settle = Settle("c2", 9, "o1", dialling_ms=5)
+    debts.sent(1, debts.owe(WISH), WISH)
+    debts.sent(2, debts.owe(settle), settle)
+    debts.acked(2, 10_000)
+    assert len(debts) == 0
+    assert [frame for _, frame in debts.restart([], 14_999)] == [WISH]
+    ((order, frame),) = debts.restart([], 14_999)
+    debts.sent(1, order, frame)
+    debts.acked(1, 14_999)
+    assert debts.restart([], 15_000) == [], "not for ever"
+
+
 def test_what_is_sent_comes_back_with_the_offer() -> None:
     """Number, place and profile of the wish are what the node that makes the call gets."""
     sent = to_router(1, WISH).callback

@@ -51,7 +51,7 @@ class Words:
 
     def place(self, centre: str) -> str:
         """A centre's name."""
-        return ZH.get(centre, centre) if self.zh else centre
+        return ZH.get(centre, centre) if self.zh else centre.title()
 
     def call(self, name: str) -> str:
         """What a call is called."""

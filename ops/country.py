@@ -9,7 +9,7 @@ from the members; whatever stands in the file itself wins. In production each ce
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,7 @@ def load(path: Path, base: Path, moved: Mapping[str, Block] | None = None) -> Co
     data, lines = config.parse(text, path), lines_of(text)
     found = _members(path, data, lines)
     blocks = {one.name: Block(*_block(one, n)) for n, one in enumerate(found)} | dict(moved or {})
+    _apart(path, lines, found, blocks)
     country = Country(path, base, {one.name: one for one in found}, blocks)
     for index, one in enumerate(found):
         country.centres[one.name] = _centre(country, one, data, lines, index)
@@ -86,23 +87,75 @@ def _members(path: Path, data: dict[str, Any], lines: dict[Keys, int]) -> list[M
     rows = data.get("centre")
     if strange or not isinstance(rows, list) or not rows:
         what = f"{', '.join(strange)}: unknown key; " if strange else "no centre in it; "
-        raise ConfigError((f"{path}: {what}write [all] and [[centre]], once for each",))
+        raise ConfigError((f"{_at(path, lines, *strange[:1])}: {what}write [all] and [[centre]], once for each",))
+    _known(path, lines, rows)
     found = []
     for index, row in enumerate(rows):
         own = {key: value for key, value in row.items() if key in _OWN}
         found.append(config.tables(Member, own, Source(path, _of(lines, "centre", index))))
     names = [one.name for one in found]
-    wrong = [f"{path}: centre {name} stands twice" for name in sorted({one for one in names if names.count(one) > 1})]
-    wrong += [f"{path}: two national centres" for _ in range(sum(one.tier == "national" for one in found) > 1)]
+    wrong = [
+        f"{_at(path, lines, 'centre', n, 'name')}: centre {name} stands twice; give this one another name, or take it away"
+        for n, name in enumerate(names)
+        if name in names[:n]
+    ]
+    nations = [n for n, one in enumerate(found) if one.tier == "national"]
     wrong += [
-        f"{path}: centre {one.name}: neighbour {other} is no other province; there are: {', '.join(names)}"
-        for one in found
+        f"{_at(path, lines, 'centre', n, 'tier')}: a second national centre; {names[nations[0]]} is one: write province"
+        for n in nations[1:]
+    ]
+    wrong += [
+        f"{_at(path, lines, 'centre', n, 'neighbours')}: centre {one.name}: neighbour {other} is no other province; "
+        f"there are: {', '.join(names)}"
+        for n, one in enumerate(found)
         for other in one.neighbours
         if other not in names or other == one.name
     ]
     if wrong:
         raise ConfigError(tuple(wrong))
     return found
+
+
+def _at(path: Path, lines: dict[Keys, int], *keys: str | int) -> str:
+    """The file and the line of a key, of what is below it, or of the table that it is missing in."""
+    for n in range(len(keys), 0, -1):
+        below = [line for key, line in lines.items() if key[:n] == keys[:n]]
+        if below:
+            return f"{path}:{min(below)}"
+    return str(path)
+
+
+def _known(path: Path, lines: dict[Keys, int], rows: list[Any]) -> None:
+    """No centre has a key that neither a member nor a centre's file knows."""
+    theirs = [one.name for one in fields(CentreConfig) if one.name not in ("path", "state")]
+    wrong = [
+        f"{_at(path, lines, 'centre', n, key)}: {key}: unknown key; a [[centre]] knows: {', '.join(_OWN)}; and as tables: "
+        f"{', '.join(name for name in theirs if name not in _OWN)}"
+        for n, row in enumerate(rows)
+        if isinstance(row, dict)
+        for key in row
+        if key not in _OWN and key not in theirs
+    ]
+    if wrong:
+        raise ConfigError(tuple(wrong))
+
+
+def _apart(path: Path, lines: dict[Keys, int], found: list[Member], blocks: Mapping[str, Block]) -> None:
+    """No two centres of one address have a port in common."""
+    pairs = [(n, one, other) for n, one in enumerate(found) for other in found[:n] if other.address == one.address]
+    wrong = [text for n, one, other in pairs for text in _shared(_at(path, lines, "centre", n), one.name, other.name, blocks)]
+    if wrong:
+        raise ConfigError(tuple(wrong))
+
+
+def _shared(where: str, one: str, other: str, blocks: Mapping[str, Block]) -> Iterator[str]:
+    """The blocks that two centres have in part in common."""
+    for key, length in (("ports", PORTS), ("audio", AUDIO)):
+        ours, theirs = getattr(blocks[one], key), getattr(blocks[other], key)
+        if abs(ours - theirs) < length:
+            free = max(getattr(block, key) for block in blocks.values()) + length
+            both = f"{key} {ours} to {ours + length - 1} are partly those of {other}, {theirs} to {theirs + length - 1}"
+            yield f"{where}: centre {one}: {both}; write {key} = {free}"
 
 
 def _block(one: Member, index: int) -> tuple[int, int]:

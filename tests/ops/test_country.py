@@ -77,11 +77,26 @@ def test_moved_blocks_are_known_to_all(tmp_path: Path) -> None:
     [
         ("share = 80", "shar = 80", r"country.toml:\d+: federation.shar: unknown key; did you mean share"),
         ("skills = { faults = 1, billing = 2 }", "skills = { fault = 1 }", r"country.toml:\d+: agent\[2\].skills: no queue asks"),
-        ('neighbours = ["hunan"] ', 'neighbours = ["henan"] ', "centre hubei: neighbour henan is no other province"),
-        ('name = "hunan"', 'name = "hubei"', "centre hubei stands twice"),
+        (
+            'neighbours = ["hunan"] ',
+            'neighbours = ["henan"] ',
+            r"country.toml:\d+: centre hubei: neighbour henan is no other province",
+        ),
+        ('name = "hunan"', 'name = "hubei"', r"country.toml:\d+: centre hubei stands twice"),
         ('province = "湖北"', "province = 7", r"country.toml:\d+: province: is a number"),
-        ("[all.centre]", "[everything.centre]", "everything: unknown key"),
-        ('province = "湖北"', 'tier = "national"', "two national centres"),
+        ("[all.centre]", "[everything.centre]", r"country.toml:\d+: everything: unknown key"),
+        ('province = "湖北"', 'tier = "national"', r"country.toml:\d+: a second national centre; nation is one: write province"),
+        ("neighbours =", "neighbors =", r"country.toml:\d+: neighbors: unknown key; a .* knows: .*neighbours.* tables: .*queue"),
+        (
+            'name = "hubei"',
+            'name = "hubei"\nports = 7500',
+            r"country.toml:\d+: centre hunan: ports 7800 to 8199 are partly .*write ports",
+        ),
+        (
+            'name = "hubei"',
+            'name = "hubei"\naudio = 32500',
+            r"country.toml:\d+: centre hunan: audio .* those of hubei.*write audio = ",
+        ),
     ],
 )
 def test_mistakes_are_told(tmp_path: Path, old: str, new: str, told: str) -> None:

@@ -141,6 +141,7 @@ class Times:
     look_ms: int = 500  # routers look at the timers so often; one that is due sooner they are told
     keep_ms: int = 300_000  # calls that are over stay known so long
     place_ms: int = 3_000  # a call that asked for another centre's agent and got no answer asks again
+    failed_ms: int = 2_000  # a call that rang in vain elsewhere and then found nobody asks again no sooner
     up_ms: int = 5_000  # a seat of ours has answered another centre's caller: the home must confirm within this
     talked_ms: int = 1_000  # a seat of ours that was hung up on so long after its answer has talked, though nobody confirmed
     unheld_ms: int = 8_000  # what a home does not name for so long it has forgotten

@@ -112,12 +112,15 @@ def _decline(d: Desk, by: str, placement: str, found: tuple[Call, Remote] | None
 
 
 def no_place(d: Desk, placement: str, reason: str, again_ms: int) -> None:
-    """Nobody is free elsewhere. The ledger is told once of each reason; staying here because that is better is none."""
+    """Nobody is free elsewhere. The ledger is told once of each reason; staying here because that is better is none.
+
+    If seats elsewhere were tried in vain since the last time (the way to their edges may be broken), that is not repeated at once.
+    """
     found = _at_home(d, placement)
     if found is None or found[1].state is not HomeState.ASKED:
         return
     c, r = found
-    _unplaced(d, c, r, d.now + again_ms)
+    _unplaced(d, c, r, d.now + (max(again_ms, d.times.failed_ms) if r.not_at else again_ms))
     if reason not in ("REASON_UNSPECIFIED", r.told):
         r.told = reason
         d.call_fact(c, "place_failed", {"queue": c.queue, "reason": reason})

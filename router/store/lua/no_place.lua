@@ -4,7 +4,9 @@
 local c, r = R.at_home(ARGV[4])
 if not c or c.place ~= 'asked' then return R.done() end
 local reason = ARGV[5]
-R.unplaced(c, r, NOW + tonumber(ARGV[6]))
+local again = tonumber(ARGV[6])
+if r.not_at ~= '' then again = math.max(again, TIMES.failed_ms) end -- the way to their edges may be broken
+R.unplaced(c, r, NOW + again)
 if reason ~= 'REASON_UNSPECIFIED' and reason ~= r.told then
   r.told = reason
   R.call_fact(c, 'place_failed', {queue = c.queue, reason = reason})

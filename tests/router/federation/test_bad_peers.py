@@ -55,7 +55,7 @@ def _openssl(*words: str | Path, given: bytes = b"") -> bytes:
 async def raw(site: Site, who: Identity) -> AsyncIterator[Any]:
     """A stream to the nation on which any bytes can be said."""
     async with who.channel(site.federation, NATION) as channel:
-        stream = channel.stream_stream(JOIN)()
+        stream: Any = channel.stream_stream(JOIN)()
         try:
             yield stream
         finally:

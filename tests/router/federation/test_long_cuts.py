@@ -167,3 +167,28 @@ def test_the_way_between_two_provinces_is_cut_at_any_moment(ms: int) -> None:
     assert country.stuck() == []
     assert not any(d for name in NAMES for d in country[name].store.desk.lent.values())
     country.close()
+
+
+def test_a_broken_way_to_an_edge_is_not_tried_all_the_time() -> None:
+    """gRPC passes and SIP is refused at once: for a caller who waits for long agents elsewhere are reserved at most once in two
+    seconds, and the caller is answered when the way is good again."""
+    country = Country("hubei", "hunan")
+    hubei, hunan = country["hubei"], country["hunan"]
+    good = hunan._invited
+
+    def refused(peer: str, placement: str) -> None:
+        hubei._failed(call, placement, "REASON_UNREACHABLE")
+
+    hunan._invited = refused  # type: ignore[method-assign]
+    hunan.agent("li")
+    country.wait(300)
+    call = hubei.enqueue()
+    country.wait(41_000)
+    tried = sum(f.kind == "placed" for f in hubei.facts)
+    assert 10 <= tried <= 21
+    hunan._invited = good  # type: ignore[method-assign]
+    country.wait(4_000)
+    hubei.hang_up(call)
+    country.wait(10_000)
+    assert call.bridged == 1 and country.stuck() == []
+    country.close()

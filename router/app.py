@@ -51,6 +51,7 @@ OPTIONS = (
     ("grpc.keepalive_timeout_ms", 3000),
     ("grpc.http2.min_ping_interval_without_data_ms", 1000),
     ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.bdp_probe", 0),  # pings to size windows that our small messages never fill: a wake-up on each side
 )
 
 

@@ -39,6 +39,7 @@ OPTIONS = (
     ("grpc.use_local_subchannel_pool", 1),  # no back-off shared with the channel before
     ("grpc.min_reconnect_backoff_ms", 1000),
     ("grpc.enable_retries", 0),
+    ("grpc.http2.bdp_probe", 0),  # as the router: no pings for the size of windows
     ("grpc.enable_http_proxy", 0),  # http_proxy of the environment is for the world outside
 )
 Stream: TypeAlias = "grpc.aio.StreamStreamCall[pb.ToRouter, pb.ToMedia]"

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.arch.tree import ROOT
 from tests.kit.wait import until
 
@@ -87,15 +89,20 @@ def test_a_run_that_is_cut_off_tells_what_it_knows(tmp_path: Path) -> None:
     assert run.returncode == 2 and "AssertionError: told" in told and "1 failed" in told
 
 
-def test_a_divided_run_that_is_cut_off_stops_what_it_started(tmp_path: Path) -> None:
-    """Ctrl-C, which reaches workers and controller: each worker has as long as it needs for stopping what its tests started."""
+@pytest.mark.parametrize("by", ["Ctrl-C", "SIGTERM"])
+def test_a_divided_run_that_is_cut_off_stops_what_it_started(tmp_path: Path, by: str) -> None:
+    """Ctrl-C, which reaches workers and controller, or a signal to the controller alone: each worker has as long as it needs for
+    stopping what its tests started."""
     files = [tmp_path / f"test_{name}.py" for name in ("one", "other")]
     for file in files:
         file.write_text(STOPS_SLOWLY)
     words = [*PYTEST, "-n", "2", "--dist", "loadgroup", "--rootdir", str(tmp_path), str(tmp_path)]
     with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True) as run:
         until(lambda: all(file.with_suffix(".started").exists() for file in files), 60, "both tests run")
-        os.killpg(run.pid, signal.SIGINT)
+        if by == "Ctrl-C":
+            os.killpg(run.pid, signal.SIGINT)
+        else:
+            run.send_signal(signal.SIGTERM)
         told, _ = run.communicate(timeout=60)
     assert all(file.with_suffix(".stopped").exists() for file in files), told
     assert run.returncode == 2 and "KeyboardInterrupt" in told

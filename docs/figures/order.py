@@ -72,7 +72,7 @@ def _aging() -> None:
 RUNGS = (
     ("0 s", "city, level 2 or better", "seats of the caller's own city,", "only who knows the subject well"),
     ("15 s", "centre, any level", "everybody of the province", "who has the skill"),
-    ("40 s", "nation", "other provinces are asked too;", "the place is kept, first answer wins"),
+    ("40 s", "nation", "other provinces are asked too;", "the place at home is kept"),
 )
 
 

@@ -32,17 +32,32 @@ def at(line: Sequence[Point], x: float) -> float | None:
     """Straight between two points of a curve; None outside of it."""
     for a, b in pairwise(line):
         if a[0] <= x <= b[0]:
-            return a[1] + (x - a[0]) / (b[0] - a[0]) * (b[1] - a[1])
+            return _through(a, b, x)
     return None
 
 
+def least(line: Sequence[Point], x: float) -> float | None:
+    """The lowest that a convex curve through these points can be there: a straight line between two points lies above it, the lines
+    on either side, drawn on, lie below it. None outside of the curve, or where there is no line beside."""
+    spans = list(pairwise(line))
+    for number, (a, b) in enumerate(spans):
+        if a[0] <= x <= b[0]:
+            beside = [spans[n] for n in (number - 1, number + 1) if 0 <= n < len(spans)]
+            return max((_through(*one, x) for one in beside), default=None)
+    return None
+
+
+def _through(a: Point, b: Point, x: float) -> float:
+    return a[1] + (x - a[0]) / (b[0] - a[0]) * (b[1] - a[1])
+
+
 def compared() -> list[Row]:
-    """Each penalty against the curve of delays at the same share away."""
+    """Each penalty against the curve of delays at the same share away: interpolated, and the lowest that it can be there."""
     found = points()
     line, made = delayed(found), []
     for seconds, (away, gave_up) in family(found, "expected-"):
-        other = at(line, away)
-        made.append({"penalty": seconds, "away": away, "gave_up": gave_up, "delay": other, "less": other and other - gave_up})
+        row: Row = {"penalty": seconds, "away": away, "gave_up": gave_up, "delay": at(line, away), "least": least(line, away)}
+        made.append(row | {"less": row["least"] - gave_up if row["least"] is not None else None})
     return made
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import partial
 
 from figures import country, expected, overflow
 from figures.lines import HERE, Row, rows
@@ -15,7 +16,9 @@ RULES = ("pool", "at-once", "delay", "expected", "none")
 def fill() -> None:
     """Into the page. Raises ValueError if it has no place for a table."""
     text = PAGE.read_text(encoding="utf-8")
-    for name, table in {"national": national, "beaten": beaten, "country": day, "told": told, "right": right}.items():
+    made = {"national": national, "beaten": beaten, "country": day, "told": told, "right": right}
+    made |= {name: partial(said, name) for name in ("callback", "recorded")}
+    for name, table in made.items():
         found = re.search(rf"<!-- {name} -->\n(.*?)\n<!-- /{name} -->", text, re.DOTALL)
         if found is None:
             raise ValueError(f"{PAGE} has no place <!-- {name} --> for its table")
@@ -55,15 +58,31 @@ def national() -> str:
 
 def beaten() -> str:
     """Each penalty against the curve of fixed delays at the same share away."""
-    head = ("penalty", "answered away, %", "gave up, %", "fixed delay at the same share away, %", "fewer give up by, points")
+    head = (
+        "penalty",
+        "answered away, %",
+        "gave up, %",
+        "fixed delay, same share away",
+        "at the very least",
+        "fewer give up by, points",
+    )
     found = overflow.compared()
     made = [
-        (one["penalty"], f"{one['away']:.2f}", f"{one['gave_up']:.3f}", *(_number(one[name]) for name in ("delay", "less")))
+        (
+            one["penalty"],
+            f"{one['away']:.2f}",
+            f"{one['gave_up']:.3f}",
+            *(_number(one[name]) for name in ("delay", "least", "less")),
+        )
         for one in found
     ]
     worst = min((one["less"] for one in found if one["less"] is not None), default=None)
-    verdict = "not worse anywhere" if worst is not None and worst >= 0 else "worse at one of them"
-    said = [] if worst is None else [f"The least of the differences is {worst:+.3f} points: the predicted wait is {verdict}."]
+    verdict = "nowhere worse" if worst is not None and worst >= 0 else "worse there"
+    said = (
+        []
+        if worst is None
+        else [f"The least difference is {worst:+.3f} points: the predicted wait is {verdict} than a fixed delay."]
+    )
     return "\n\n".join([markdown(head, made), *said])
 
 
@@ -87,7 +106,8 @@ def day() -> str:
             f"{row['cpu_s']:.0f}",
         )
         made.append((rule, f"{row['calls']:,}", *figures))
-    return markdown(head, made)
+    picture = "![Load, agents and service over a day](img/routing-country.svg)"
+    return f"{markdown(head, made)}\n\n{picture}" if made else "(Not measured yet: both runs take some minutes of a core each.)"
 
 
 def told() -> str:
@@ -99,6 +119,12 @@ def told() -> str:
             calls, said, waited, off = expected.whole(found)
             made.append((title, f"{calls:,}", f"{said:.1f}", f"{waited:.1f}", f"{off:.1f}"))
     return markdown(head, made)
+
+
+def said(name: str) -> str:
+    """What a command printed, as it was."""
+    path = HERE / f"{name}.txt"
+    return f"```text\n{path.read_text(encoding='utf-8').rstrip()}\n```" if path.exists() else ""
 
 
 def right() -> str:

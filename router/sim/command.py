@@ -70,7 +70,7 @@ def _run(args: argparse.Namespace) -> int:
         if args.json:
             print(json.dumps(_figures(args.scenario, plans[len(found) - 1], outcome), ensure_ascii=False), flush=True)
     if not args.json:
-        _tell(args, plans, found)
+        _tell(args, plans, found, case.day)
     return 0
 
 
@@ -111,8 +111,10 @@ def _quarters(outcome: Outcome) -> list[dict[str, object]]:
     return found
 
 
-def _tell(args: argparse.Namespace, plans: Sequence[Plan], found: Sequence[Outcome]) -> None:
+def _tell(args: argparse.Namespace, plans: Sequence[Plan], found: Sequence[Outcome], day: days.Day | None) -> None:
     print(file=sys.stderr)
+    if day is not None:
+        print(f"{show.recorded(day, plans[0].scenario.within_s)}\n")
     if args.compare:
         print(show.side_by_side(*found))
     elif args.scenario == "erlang":
@@ -171,10 +173,18 @@ def _variants(args: argparse.Namespace, plan: Plan) -> list[Plan]:
     """The plan under the rules that were asked for."""
     if args.rules:
         plan = replace(plan, rule=args.rules.stem, rules=read.rule_set(args.rules))
-    plans = [replace(plan, rule=name, rules=_named(name, plan)) for name in args.compare] if args.compare else [plan]
+    plans = (
+        [replace(plan, rule=label, rules=_named(name, plan)) for name, label in _labels(args.compare)] if args.compare else [plan]
+    )
     if args.policy:
         plans = [replace(one, rules=with_policy(one.rules, args.policy)) for one in plans]
     return plans
+
+
+def _labels(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Each with what stands at the head of its column: a file without folder and ending, where that tells the two apart."""
+    short = [Path(name).stem for name in names]
+    return list(zip(names, short if len(set(short)) == len(names) else names, strict=True))
 
 
 def _named(name: str, plan: Plan) -> RuleSet:

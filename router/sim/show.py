@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from unicodedata import east_asian_width
 
+from router.sim.day import Day
 from router.sim.erlang import Line, erlang_a, erlang_c
 from router.sim.library import Plan
 from router.sim.run import Outcome
@@ -53,26 +54,52 @@ def outcomes(found: Sequence[Outcome]) -> str:
 
 
 # ---- two rules side by side
+Figure = tuple[str, Callable[[Count], float], int]  # words, value, digits
+FIGURES: tuple[Figure, ...] = (
+    ("answered in 20 s %", lambda c: c.sl, 2),
+    ("abandoned %", lambda c: c.abandonment, 2),
+    ("mean wait s", lambda c: c.asa_s, 2),
+)
+RARE: tuple[Figure, ...] = (
+    ("turned away", lambda c: c.turned_away, 0),
+    ("answered away from home %", lambda c: c.away_share, 2),
+    ("to be called back", lambda c: c.callbacks, 0),
+    ("of those reached", lambda c: c.reached, 0),
+    ("mean time until they talk s", lambda c: c.back_s, 0),
+)
+
+
+def recorded(day: Day, within_s: int) -> str:
+    """How a recorded day really was: to see how near the twin comes to it before believing what it says of a change."""
+    answered = [one.wait_ms for one in day.calls if one.outcome == "answered"]
+    left = sum(one.outcome == "abandoned" for one in day.calls)
+    within = sum(ms <= within_s * 1000 for ms in answered)
+    shares = (100 * within / max(1, len(answered) + left), 100 * left / max(1, len(day.calls)))
+    wait = sum(answered) / max(1, len(answered)) / 1000
+    said = (
+        f"{len(day.calls):,} calls, {shares[0]:.2f} % answered in {within_s} s, {shares[1]:.2f} % abandoned, mean wait {wait:.2f} s"
+    )
+    return f"as it was recorded: {said}"
+
+
 def side_by_side(one: Outcome, two: Outcome) -> str:
     """What a change of rules changes: all calls, each queue, VIP callers, sites and quarters of an hour that change most."""
     head = ("", one.rule, two.rule, "difference")
     rows = [*_lines("", one.total, two.total), ("calls of busiest - least busy agent", *_numbers(one.spread, two.spread, 0))]
-    for name in sorted(one.groups.keys() & two.groups.keys()):
-        rows += _lines(f"{name}: ", one.groups[name], two.groups[name])[1:]
+    groups = sorted(one.groups.keys() & two.groups.keys())
+    for name in groups if len(groups) > 1 else ():
+        rows += _lines(f"{name}: ", one.groups[name], two.groups[name])
     return table(head, rows) + "\n" + _most_changed(one, two)
 
 
 def _lines(label: str, one: Count, two: Count) -> list[tuple[str, ...]]:
-    return [
-        (f"{label}calls", *_numbers(one.offered, two.offered, 0)),
-        (f"{label}answered in 20 s %", *_numbers(one.sl, two.sl, 2)),
-        (f"{label}abandoned %", *_numbers(one.abandonment, two.abandonment, 2)),
-        (f"{label}turned away", *_numbers(one.turned_away, two.turned_away, 0)),
-        *([(f"{label}to be called back", *_numbers(one.callbacks, two.callbacks, 0))] if one.callbacks or two.callbacks else []),
-        *([(f"{label}of those reached", *_numbers(one.reached, two.reached, 0))] if one.callbacks or two.callbacks else []),
-        (f"{label}answered away from home %", *_numbers(one.away_share, two.away_share, 2)),
-        (f"{label}mean wait s", *_numbers(one.asa_s, two.asa_s, 2)),
+    """Of some callers; what did not happen to any of them under either rule is left out."""
+    rows: list[tuple[str, ...]] = [(f"{label}calls", *_numbers(one.offered, two.offered, 0))]
+    rows += [(f"{label}{words}", *_numbers(value(one), value(two), digits)) for words, value, digits in FIGURES]
+    rare = [
+        (f"{label}{words}", *_numbers(value(one), value(two), digits)) for words, value, digits in RARE if value(one) or value(two)
     ]
+    return rows + rare
 
 
 def _numbers(one: float, two: float, digits: int) -> tuple[str, str, str]:

@@ -6,6 +6,8 @@ import asyncio
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +29,22 @@ JOIN = "/tierline.federation.v1.Federation/Join"
 HUGE = 2**64 - 1
 
 
-@pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    with ExitStack() as made:
-        yield made
+@dataclass
+class Place:
+    """The nation and Hunan, who are up, and Hubei, who is not."""
+
+    made: dict[str, Site]
+    tls: Path
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    folder = tmp_path_factory.mktemp("country")
+    with ExitStack() as stack:
+        made = sites(stack, folder, ("hubei", "hunan"), neighbours=True)
+        for name in (NATION, "hunan"):
+            stack.enter_context(running(made[name]))
+        yield Place(made, folder / "tls")
 
 
 def identity(folder: Path, name: str) -> Identity:
@@ -74,24 +88,18 @@ async def say(site: Site, who: Identity, name: str, *frames: pb.FromCentre) -> N
                 pass
 
 
-async def test_an_expired_certificate_and_a_server_of_another_name(stack: ExitStack, tmp_path: Path) -> None:
+async def test_an_expired_certificate_and_a_server_of_another_name(place: Place) -> None:
     """Neither is welcome: a centre whose certificate ran out, and one that stands where the nation should be."""
-    made = sites(stack, tmp_path, ("hubei", "hunan"), neighbours=True)
-    for name in (NATION, "hunan"):
-        stack.enter_context(running(made[name]))
-    tls = tmp_path / "tls"
+    made, tls = place.made, place.tls
     assert await joined(made[NATION], identity(tls, "hubei"), "hubei") is grpc.StatusCode.OK
     assert await joined(made[NATION], expired(tls, "hubei"), "hubei") is grpc.StatusCode.UNAVAILABLE
     assert await joined(made["hunan"], identity(tls, "hubei"), "hubei") is grpc.StatusCode.UNAVAILABLE
 
 
-async def test_nonsense_over_the_wire_breaks_nothing(stack: ExitStack, tmp_path: Path) -> None:
+async def test_nonsense_over_the_wire_breaks_nothing(place: Place) -> None:
     """A centre says bytes that are no frame, a report with the largest numbers, and asks for what nobody has; afterwards a call is
     placed as ever and its agent is free again."""
-    made = sites(stack, tmp_path, ("hubei", "hunan"))
-    stack.enter_context(running(made[NATION]))
-    stack.enter_context(running(made["hunan"]))
-    hubei = identity(tmp_path / "tls", "hubei")
+    made, hubei = place.made, identity(place.tls, "hubei")
     async with raw(made[NATION], hubei) as stream:
         await stream.write(b"\xff\xff\xff not a frame")
         with pytest.raises(grpc.aio.AioRpcError):
@@ -105,17 +113,18 @@ async def test_nonsense_over_the_wire_breaks_nothing(stack: ExitStack, tmp_path:
     await there.ready("li", skill="sales")
     told = [pb.FromCentre(report=wild), pb.FromCentre(place=nowhere), pb.FromCentre(place=here), pb.FromCentre(place=here)]
     await say(made[NATION], hubei, "hubei", *told, pb.FromCentre(confirm=strange), pb.FromCentre())
-    stack.enter_context(running(made["hubei"]))
-    node = await MediaNode().open(made["hubei"].address)
-    call = call_id()
-    await node.say(enqueue=words(call))
-    offer = await placed(node, call, 20)
-    await node.say(settle=settle(offer, 2))
-    await node.say(end=end(call, 3))
+    with running(made["hubei"]):
+        node = await MediaNode().open(made["hubei"].address)
+        call = call_id()
+        await node.say(enqueue=words(call))
+        offer = await placed(node, call, 20)
+        await node.say(settle=settle(offer, 2))
+        await node.say(end=end(call, 3))
+        await until_async(partial(free, there, "li"), 10, "the agent there is free")
+        await node.close()
+        await there.close()
 
-    async def ready() -> bool:
-        return (await there.see("li")).state == agents_pb2.AGENT_STATE_READY
 
-    await until_async(ready, 10, "the agent there is free")
-    await node.close()
-    await there.close()
+async def free(console: Console, agent: str) -> bool:
+    """The agent is ready."""
+    return (await console.see(agent)).state == agents_pb2.AGENT_STATE_READY

@@ -17,7 +17,7 @@ from tests.router.federation.world import NATION, Country
 
 CENTRES = ("hubei", "hunan", "anhui")
 WORDS = (*CENTRES, NATION, "sales", "hubei-1.p1", "hubei-1", "li", "", "x.p1", "x.p99999999999999999999", "a b.p2")
-DEEP = settings(max_examples=int(os.environ.get("TIERLINE_EXAMPLES", "20")), deadline=None)
+DEEP = settings(max_examples=int(os.environ.get("TIERLINE_EXAMPLES", "12")), deadline=None)
 
 
 @DEEP

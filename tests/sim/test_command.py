@@ -90,7 +90,9 @@ def test_a_recorded_day_is_tried_with_other_rules(capsys: pytest.CaptureFixture[
     assert again["calls"] == first["calls"]
     assert again["sl20"] == pytest.approx(first["sl20"], abs=3)
     both = said(capsys, str(day), "--compare", str(EXAMPLES / "rules-now.toml"), str(EXAMPLES / "rules-new.toml"))
-    assert "rules-new" in both.splitlines()[0]
+    recorded, _, head, *_ = both.splitlines()
+    assert recorded.startswith("as it was recorded: 900 calls, ")
+    assert head.split() == ["rules-now", "rules-new", "difference"]
     assert "VIP" in both
 
 

@@ -24,7 +24,7 @@ from router.store.mailbox import listen
 from router.store.redis_overflow import RedisOverflow
 from router.store.replies import error_of, fact_body
 from router.store.rules import words as rule_words
-from router.store.wire import Wire, Word, connect
+from router.store.wire import Wire, Word, connect, packed
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -233,8 +233,10 @@ class RedisStore(RedisOverflow):
         return await self._sync(self._wire, rules, now_ms)
 
     async def _sync(self, wire: Wire, rules: Rules, now_ms: int) -> list[Effect]:
-        """If the store has a newer version than ours that one is ours from now on."""
-        generation, digest, effects, sha256 = await wire.call(self._words("sync_config", "", now_ms, rule_words(rules)))
+        """If the store has a newer version than ours that one is ours from now on. The words of some 10,000 agents are put together
+        in another thread; to the store it is one command as any other."""
+        command = await asyncio.to_thread(lambda: packed(self._words("sync_config", "", now_ms, rule_words(rules))))
+        generation, digest, effects, sha256 = await wire.send(command)
         if (generation, sha256.decode()) == (rules.generation, rules.book.sha256):
             self._rules = rules
         elif sha256:

@@ -20,6 +20,12 @@ Word = str | int | float | bytes
 Decode = Callable[[Any], Any]
 
 
+def packed(words: tuple[Word, ...]) -> bytes:
+    """A command as it travels."""
+    made: bytes = hiredis.pack_command(words)  # type: ignore[arg-type]  # its stub forgets variance
+    return made
+
+
 class Wire(asyncio.Protocol):
     """Made by `connect`. `lost` is set when the connection is gone; then every call fails with StoreAway."""
 
@@ -36,13 +42,17 @@ class Wire(asyncio.Protocol):
 
     def call(self, words: tuple[Word, ...], decode: Decode | None = None) -> asyncio.Future[Any]:
         """Send a command; the future gets `decode(reply)`, or the exception that an error reply stands for."""
+        return self.send(packed(words), decode)
+
+    def send(self, command: bytes, decode: Decode | None = None) -> asyncio.Future[Any]:
+        """The same with a command that is packed already: a long one by another thread, so that the loop goes on."""
         future: asyncio.Future[Any] = self._loop.create_future()
         if self._transport is None:
             future.set_exception(StoreAway("not connected"))
             return future
         if not self._out:
             self._loop.call_soon(self._flush)
-        self._out.append(hiredis.pack_command(words))  # type: ignore[arg-type]  # its stub forgets variance
+        self._out.append(command)
         self._waiting.append((future, decode))
         return future
 

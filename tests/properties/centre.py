@@ -2,46 +2,79 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from media.call.call import State
+from media.call.frames import Assert, Held
 from ops.ids import LegId
-from router.core.commands import QueueRule, Rules
+from router.core.commands import QueueRule, Rules, Stage
 from router.core.errors import RouterError
+from router.core.events import Effect
 from tests.contract.stores import World
 from tests.kit.link import Link
 from tests.properties import checks
+from tests.properties.elsewhere import Elsewhere
 from tests.properties.media import QUEUES, MediaNode
 from tests.properties.net import End, Net
-from tests.properties.routers import Router
+from tests.properties.routers import Router, VirtualLoop
 
 AGENTS = ("a1", "a2", "a3")
 SKILLS = ((("one", 1),), (("one", 2), ("two", 1)), (("two", 2),))
-RULES = Rules(
-    1,
-    "one",
-    (
+RINGS = (Stage(0, "one", 1, "city"), Stage(1_500, "one", 1), Stage(4_000, "one"))
+ABROAD = (Stage(0, "one"), Stage(700, "one", 9, "nation"))
+CITIES = (("a1", "wuhan"), ("a2", "yichang"))
+
+
+def _rules(name: str, *queues: QueueRule, **more: Any) -> Rules:
+    return Rules(1, name, queues, (), **more)
+
+
+VERSIONS = (
+    _rules(
+        "plain",
         QueueRule("general", "one", 10, 1_000, 500),
         QueueRule("bills", "one", 12, 800, 0),
         QueueRule("tech", "two", 10, 1_500, 1_000),
     ),
-    (),
+    _rules(
+        "rings",
+        QueueRule("general", "one", 10, 1_000, 500, "longest_idle", RINGS, (Stage(0, "two"),), own_ms=2_000),
+        QueueRule("bills", "one", 12, 800, 0, "fewest_calls", ABROAD, max_waiting=3),
+        QueueRule("tech", "two", 10, 1_500, 1_000, max_wait_ms=9_000),
+        cities=CITIES,
+    ),
+    _rules(
+        "abroad",
+        QueueRule("general", "one", 10, 1_000, 500, "weighted_random", ABROAD, own_ms=1_000),
+        QueueRule("bills", "two", 12, 800, 0, "longest_average_idle", (Stage(0, "two", 1), Stage(2_000, "one"))),
+        QueueRule("tech", "two", 10, 1_500, 1_000, stages=(Stage(0, "two", 9, "nation"),)),
+        weights=(("a1", 3),),
+        priority_worth_ms=1_000,
+    ),
 )
+RULES = VERSIONS[0]
 SAVED_MS = 900  # Redis forgets at most so much when it is killed (appendfsync everysec)
 CALM_MS = 16_000  # after the last fault: nodes are found lost after 10 s, offers nobody answers give up
+
+
+def _ends(rules: Rules) -> set[str]:
+    """Class lines of the last rungs of all ladders: who stands there waits for nothing but an agent."""
+    ladders = [(q, stages) for q in rules.queues for stages in (q.stages or (Stage(0, q.skill),), q.vip_stages) if stages]
+    return {f"{q.id}:{stages[-1].skill}:{stages[-1].level}:*" for q, stages in ladders}
 
 
 class Centre:
     """All of it. Every public method is something that happens; `check` holds after each."""
 
-    def __init__(self, world: World, loop: asyncio.AbstractEventLoop) -> None:
-        self.world, self.loop = world, loop
+    def __init__(self, world: World, loop: VirtualLoop) -> None:
+        self.world, self.loop, self.rules = world, loop, RULES
         self.run(lambda: world.open(RULES))
         self.net = Net(Link(world.clock, delay_ms=1))
         self.net.choose = self._router
-        self.routers = [Router(self.net, world, self.run, name) for name in ("r1", "r2")]
+        self.elsewhere = Elsewhere(world, lambda verb, *words: self._verb(lambda: getattr(world.store, verb)(*words)))
+        self.routers = [Router(self.net, world, self.run, name, self.elsewhere) for name in ("r1", "r2")]
         phones: dict[str, tuple[str, LegId]] = {}
         self.nodes = [MediaNode(self.net, name, phones) for name in ("n1", "n2")]
         self._count = 0
@@ -77,7 +110,7 @@ class Centre:
         """A caller, who presses a key."""
         self._count += 1
         call = f"01990000-0000-7000-8000-{self._count:012d}"
-        self._node(node).comes(call, str(key % len(QUEUES)))
+        self._node(node).comes(call, str(key % len(QUEUES)), self._count % 6)
 
     def leaves(self, node: int, which: int) -> None:
         """A caller hangs up, wherever the call is."""
@@ -87,6 +120,31 @@ class Centre:
         """A caller presses 9 and then another key."""
         self._one(node, which, lambda n, call: n.presses(call, "9"), State.QUEUEING, State.RINGING)
         self._one(node, which, lambda n, call: n.presses(call, "1"), State.MENU)
+
+    def wants_callback(self, node: int, which: int) -> None:
+        """A caller who was told so presses the key of the callback, and hangs up."""
+        self._one(node, which, lambda n, call: n.presses(call, "1"), State.QUEUEING, State.RINGING)
+
+    def rules_change(self, which: int, _: int) -> None:
+        """Another version of the rules comes into force."""
+        self.rules = replace(VERSIONS[which % len(VERSIONS)], generation=self.rules.generation + 1)
+        self._verb(lambda: self.world.store.sync_config(self.rules, self.net.now))
+
+    def elsewhere_answers(self, how: int, _: int) -> None:
+        """Another centre has an agent for a call of ours, or none."""
+        self.elsewhere.answers(how)
+
+    def elsewhere_gives_up(self, which: int, _: int) -> None:
+        """Its agent does not pick up, or hangs up."""
+        self.elsewhere.gives_up(which)
+
+    def guest_asks(self, which: int, _: int) -> None:
+        """Another centre wants an agent of ours."""
+        self.elsewhere.guest_asks(which)
+
+    def guest_goes_on(self, which: int, how: int) -> None:
+        """What became of it."""
+        self.elsewhere.guest_goes_on(which, how)
 
     def puts_down(self, node: int, which: int) -> None:
         """An agent hangs up."""
@@ -128,6 +186,19 @@ class Centre:
                 router.deliver(self.run(verb))
             except RouterError:
                 return  # the state does not take it
+
+    def _verb(self, verb: Callable[[], Any]) -> Any:
+        """Some router does it, if one serves, and delivers what follows; what else it answers."""
+        for router in [r for r in self.routers if r.serves][:1]:
+            try:
+                found = self.run(verb)
+            except RouterError:
+                return None
+            pair = isinstance(found, tuple) and len(found) == 2
+            effects: list[Effect] = found[1] if pair else found
+            router.deliver(effects)
+            return found[0] if pair else found
+        return None
 
     def repeats(self, node: int, _: int) -> None:
         """A node says again what it owes."""
@@ -172,6 +243,7 @@ class Centre:
             router.drop_all()
         self.world.restore(self.saved)
         self.world.clock.advance(50 * (ms + 1))
+        self._verb(lambda: self.world.store.sync_config(self.rules, self.net.now))  # as each router does when it connects
 
     def _node(self, which: int) -> MediaNode:
         return self.nodes[which % len(self.nodes)]
@@ -189,7 +261,13 @@ class Centre:
     # ---- what must hold ------------------------------------------------------------------------------------------------
     def check(self) -> None:
         """See checks.py."""
-        checks.check(self.world.facts(), self.run(self.world.store.agents), self.world.raw())
+        self.where = checks.check(self.books())
+
+    def books(self) -> checks.Books:
+        """All that lies in the store."""
+        store = self.world.store
+        away = self.run(lambda: store.placements(self.net.now))
+        return checks.Books(self.world.facts(), self.run(store.agents), self.world.raw(), away, _ends(self.rules))
 
     def calm(self) -> None:
         """No more faults, and the time that repair may take."""
@@ -199,16 +277,34 @@ class Centre:
         self.faulty = False
         self.pass_ms(CALM_MS)
 
+    def close(self) -> None:
+        """No router is left."""
+        for router in self.routers:
+            router.dies()
+
     def truths(self) -> dict[str, checks.Where]:
         """Where each call is by its node: what people hear."""
         found: dict[str, checks.Where] = {}
         for node in self.nodes:
             for held in node.held():
-                waits = held.state.value == "waiting"
-                state = {"ringing": "offered"}.get(held.state.value, held.state.value)
-                found[held.call] = (state, held.enqueue.queue if waits else held.agent)
+                found[held.call] = self._truth(node.calls[held.call].call.state, held)
         return found
+
+    def _truth(self, state: State, held: Assert) -> checks.Where:
+        """A seat elsewhere rings beside the line; an agent who calls a customer talks by the books."""
+        away = "@" in held.agent
+        if held.state is Held.WAITING or (held.state is Held.RINGING and away):
+            return "waiting", held.enqueue.queue
+        if held.state is Held.TALKING or state is State.DIALLING:
+            return "talking", checks.AWAY if away else held.agent
+        return "offered", held.agent
 
     def places(self) -> dict[str, checks.Where]:
         """Where each call is by the books."""
-        return checks.places(self.run(self.world.store.agents), self.world.raw())
+        self.check()
+        return self.where
+
+    def kept(self) -> set[str]:
+        """Calls by the books that no node of ours holds: who is to be called back, and guests."""
+        back = {fact.call for fact in self.world.facts() if fact.kind == "callback_asked"}
+        return {call for call, (state, _) in self.places().items() if call[0] == "g" or (state == "waiting" and call in back)}

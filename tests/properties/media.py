@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from tierline.routing.v1 import routing_pb2 as pb
 
 from media.call import commands as do
 from media.call import events as on
-from media.call.call import Call, State, new_call
+from media.call.call import Call, State, call_back, new_call
 from media.call.engine import UNKNOWN
 from media.call.frames import Assert, End, Frame
 from media.call.leg import CALLER
@@ -33,6 +34,13 @@ QUEUES = ("general", "bills", "tech")  # by the key that the caller presses
 BEAT_MS, SILENCE_MS, BACKOFF_MS = 2_000, 6_000, 100
 
 
+class Short(calls.Silence):
+    """Nobody waits for the end of a prompt: nothing is played here."""
+
+    def callback_noted(self, language: str) -> tuple[Path, ...]:
+        return ()
+
+
 class Menu(calls.Menu):
     """One key a queue."""
 
@@ -44,12 +52,15 @@ class Menu(calls.Menu):
 
 def house(node: str) -> House:
     """Of one node: nothing is recorded, closing words are none."""
-    queues = {queue: QueueRule(5_000, False) for queue in QUEUES}
+    queues = {queue: QueueRule(5_000, False, 1) for queue in QUEUES}
     return replace(calls.house(record=False), node=node, greet=_greet, queues=queues)
 
 
 def _greet(called: str) -> tuple[Menu, calls.Sounds]:
-    return Menu(called), calls.Silence()
+    return Menu(called), Short()
+
+
+CITIES = ("", "wuhan", "yichang")
 
 
 @dataclass
@@ -58,7 +69,9 @@ class Live:
 
     call: Call
     timers: dict[type, tuple[int, on.Timer]] = field(default_factory=dict)
-    legs: dict[LegId, str] = field(default_factory=dict)  # seats that ring or talk for it: which phone
+    legs: dict[LegId, str] = field(default_factory=dict)  # phones that ring or talk for it, but the caller's own: which
+    rings: set[LegId] = field(default_factory=set)  # those of them that ring
+    after: on.Offered | None = None  # a callback of the same call, for when this one is over (media/call/engine.py)
 
 
 class MediaNode:
@@ -78,9 +91,11 @@ class MediaNode:
         net.join(self.address, self)
 
     # ---- callers and phones -----------------------------------------------------------------------------------------
-    def comes(self, call: str, key: str) -> None:
-        """A caller: answered, through the menu, into a line."""
-        invited = on.Invited("4001234", "13812345678", calls.SDP, {"x-tierline-trunk": "t1"})
+    def comes(self, call: str, key: str, who: int = 0) -> None:
+        """A caller: answered, through the menu, into a line. One of six customers, some of a city, one a VIP."""
+        home = f"CN;;{CITIES[who % 3]};"
+        headers = {"x-tierline-trunk": "t1", "x-tierline-home": home, "x-tierline-vip": "2" if who % 6 == 5 else ""}
+        invited = on.Invited("4001234", f"1381234567{who % 6}", calls.SDP, headers)
         self.calls[call] = Live(new_call(CallId(call), house(self.name), invited, self.net.now))
         self.feed(call, invited, on.CallerDigit(key))
 
@@ -93,12 +108,12 @@ class MediaNode:
         self.feed(call, on.CallerGone())
 
     def ringing(self) -> list[tuple[str, LegId]]:
-        """Seats that ring, oldest first."""
-        held = (State.RINGING, State.RACING)
-        return [(call, leg) for call, live in self.calls.items() if live.call.state in held for leg in live.legs]
+        """Phones that ring, oldest first."""
+        return [(call, leg) for call, live in self.calls.items() for leg in live.legs if leg in live.rings]
 
     def picks_up(self, call: str, leg: LegId) -> None:
-        """The agent."""
+        """The agent, or the customer who is called back."""
+        self.calls[call].rings.discard(leg)
         self.feed(call, on.SeatAnswered(leg, calls.SDP))
 
     def declines(self, call: str, leg: LegId, status: int) -> None:
@@ -109,12 +124,13 @@ class MediaNode:
     def puts_down(self, call: str) -> None:
         """The agent hangs up."""
         live = self.calls[call]
-        for leg in list(live.legs):
+        for leg in [leg for leg in live.legs if leg != CALLER]:
             self._free(call, leg)
             self.feed(call, on.SeatGone(leg))
 
     def _free(self, call: str, leg: LegId) -> None:
         seat = self.calls[call].legs.pop(leg, "")
+        self.calls[call].rings.discard(leg)
         if self.phones.get(seat) == (call, leg):
             del self.phones[seat]
 
@@ -134,6 +150,21 @@ class MediaNode:
                 for leg in list(live.legs):
                     self._free(call, leg)
                 del self.calls[call]
+                if live.after is not None:
+                    self._back(call, live.after)
+
+    def _back(self, call: str, event: on.Offered) -> bool:
+        """Make a call to a customer, now or when what we have of the call is over; False: we are making it."""
+        live = self.calls.get(call)
+        assert event.callback is not None
+        if live is None:
+            self.calls[call] = Live(call_back(CallId(call), house(self.name), event.callback))
+            self.feed(call, event)
+        elif live.call.number and live.call.state is not State.CLOSING:
+            return False
+        else:
+            live.after = event
+        return True
 
     def _carry_out(self, live: Live, command: do.Command) -> list[on.Event]:
         match command:
@@ -159,6 +190,7 @@ class MediaNode:
             case ua.Invite(leg, target):
                 return self._ring(live, leg.leg, target.removeprefix("sip:").partition("@")[0])
             case ua.Hangup(leg) | ua.Reject(leg) if leg.leg == CALLER:
+                self._free(call, CALLER)
                 return [on.CallerGone()]
             case ua.Hangup(leg):
                 talks = live.call.state is not State.RINGING
@@ -171,6 +203,7 @@ class MediaNode:
             return [on.SeatFailed(leg, 486)]
         self.phones[seat] = (live.call.id, leg)
         live.legs[leg] = seat
+        live.rings.add(leg)
         return [on.SeatProgress(leg, 180)]
 
     # ---- the stream to a router ----------------------------------------------------------------------------------------
@@ -208,7 +241,7 @@ class MediaNode:
             self._again = self.net.now + BACKOFF_MS
             return
         self._seq, self._heard = 0, self.net.now
-        hello = pb.Hello(node=self.name, uri=f"sip:{self.name}", epoch=self.epoch, calls=len(self.calls))
+        hello = pb.Hello(tenant="main", node=self.name, uri=f"sip:{self.name}", epoch=self.epoch, calls=len(self.calls))
         self._send([(0, pb.MediaFrame(hello=hello)), *self.debts.restart(self.held())])
 
     def broken(self, stream: Stream) -> None:
@@ -224,15 +257,25 @@ class MediaNode:
         message = pb.ToMedia.FromString(data)
         for frame in message.frames:
             got = from_router(frame, 0, self.debts.frame)
-            if got is not None and got[0] in self.calls:
+            if got is None:
+                continue
+            if isinstance(got[1], on.Offered) and got[1].callback is not None and self._back(got[0], got[1]):
+                continue
+            if got[0] in self.calls:
+                self._forget(*got)
                 self.feed(*got)
-            elif got is not None and isinstance(got[1], on.Offered):
+            elif isinstance(got[1], on.Offered):
                 self._nobody(got[0])
         self.debts.acked(message.ack)
 
+    def _forget(self, call: str, event: on.FromRouter) -> None:
+        live = self.calls[call]
+        if live.after is not None and isinstance(event, on.Withdrawn) and live.after.offer == event.offer:
+            live.after = None
+
     def _nobody(self, call: str) -> None:
         """An offer for a call that is not here: End, as media/call/engine.py says it."""
-        self._tell(End(call, 1 << 31, UNKNOWN, self.net.now))
+        self._tell(End(call, 1, UNKNOWN, self.net.now))
 
     def dies(self) -> None:
         """kill -9, and a new process: its calls are gone, what it owed too."""

@@ -1,54 +1,137 @@
-"""Routers in virtual time: frames as bytes in and out, verbs of the real store, timers; they stall, die, and hand letters on.
+"""Routers in virtual time: the real sessions (router/rpc/session.py) and the real dispatch over streams of bytes; they stall, die,
+and hand letters on.
 
-The store is the real one (memory or Redis); what router/rpc/session.py does with a frame is done here without asyncio, by the same
-functions of router/frames.py.
+gRPC alone is missing: `Pipe` stands for its context. The loop's time is the virtual one, and it runs until nothing is under way.
 """
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, cast
 
+import grpc
 from tierline.routing.v1 import routing_pb2 as pb
 
-from router import frames
-from router.core.commands import From, Hello
+from ops.clock import ManualClock
 from router.core.errors import RouterError
-from router.core.events import ASKER, Effect, ToNode
+from router.core.events import Effect
+from router.dispatch import Abroad, Dispatch
+from router.rpc.session import Desk, Session
+from router.store.base import Store
 from tests.contract.stores import World
 from tests.properties.net import Net, Stream
 
 TICK_MS = 200
-NOBODY = From("", 0)
+LEASE_MS = 3_000  # of the links to other centres
+HALF_OPEN_MS = 300  # so long a router may still read a stream that its node has given up
+IDLE_TURNS = 8  # turns of the loop without work of the store: all that followed from the last of it is done
 Run = Callable[[Callable[[], Any]], Any]  # has one verb of the store done
 
 
-@dataclass
-class Session:
-    """A stream that has said hello, or not yet."""
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """Its timers go by the clock of the story."""
 
-    stream: Stream
-    by: From = NOBODY
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__()
+        self._virtual = clock
+
+    def time(self) -> float:
+        """Seconds of the story."""
+        return self._virtual.mono_ms() / 1000
+
+
+class Counted:
+    """A store that knows how much work is under way."""
+
+    def __init__(self, world: World) -> None:
+        self._world, self.under_way = world, 0
+
+    def __getattr__(self, verb: str) -> Any:
+        def asked(*words: Any) -> Any:
+            work = getattr(self._world.store, verb)(*words)
+            if not inspect.isawaitable(work):
+                return work
+            self.under_way += 1
+            future = asyncio.ensure_future(work)
+            future.add_done_callback(self._done)
+            return future
+
+        return asked
+
+    def _done(self, _: object) -> None:
+        self.under_way -= 1
+
+    async def quiet(self) -> None:
+        """Until nothing is under way and nothing follows."""
+        idle = 0
+        while idle < IDLE_TURNS:
+            await asyncio.sleep(0)
+            idle = 0 if self.under_way else idle + 1
+
+
+class Pipe:
+    """What grpc gives a session of one stream."""
+
+    def __init__(self, router: Router, stream: Stream) -> None:
+        self.router, self.stream = router, stream
+        self.over_at: int | None = None  # the node has given it up; nothing more is read then
+        self._came: asyncio.Queue[Any] = asyncio.Queue()
+
+    def feed(self, data: bytes) -> None:
+        """From the node."""
+        self._came.put_nowait(pb.ToRouter.FromString(data))
+
+    async def read(self) -> Any:
+        """The next message."""
+        return await self._came.get()
+
+    async def write(self, message: pb.ToMedia) -> None:
+        """To the node, unless the router is about to die."""
+        if not self.router.mute:
+            self.stream.answer(message.SerializeToString())
+
+    async def run(self) -> None:
+        """Until one of both ends it; an error closes the stream (router/rpc/errors.py)."""
+        try:
+            await Session(self.router.desk).run(cast("grpc.aio.ServicerContext[Any, Any]", self))
+        except RouterError:
+            self.over_at = self.router.net.now
+        finally:
+            self.router.pipes.pop(self.stream.number, None)
+            self.stream.cut()
+
+
+class Links(Protocol):
+    """What routers tell other centres."""
+
+    def send(self, effect: Any) -> None:
+        """By the router that holds the links."""
 
 
 class Router:
-    """One process. `letter(holder, node, frame)` hands a frame to another router of the centre."""
+    """One process."""
 
-    def __init__(self, net: Net, world: World, run: Run, name: str) -> None:
+    def __init__(self, net: Net, world: World, run: Run, name: str, links: Links) -> None:
         self.net, self.world, self.run, self.name = net, world, run, name
-        self.address = (name, 2)
+        self.address, self.links = (name, 2), links
+        self.store = Counted(world)
         self.others: dict[str, Router] = {}  # by holder
         self.alive, self.mute, self.stalled_until = True, False, 0
-        self._kept: list[tuple[Stream, bytes]] = []  # came while it was stalled
+        self.pipes: dict[int, Pipe] = {}  # by number of the stream
+        self._kept: list[Callable[[], None]] = []  # came while it was stalled
         self._born()
         net.join(self.address, self)
 
     def _born(self) -> None:
         self.holder = f"{self.name}-{self.net.now}"
-        self.sessions: dict[int, Session] = {}
-        self.streams: dict[str, Session] = {}  # by node
+        self.dispatch = Dispatch(self.holder, self._publish)
+        self.dispatch.abroad = cast(Abroad, self)
+        store = cast(Store, self.store)
+        self.desk = Desk(store, self.dispatch, self.world.clock, "main", self.name, asyncio.Event())
         self._tick = self.net.now + TICK_MS
+        self._tasks: list[asyncio.Task[None]] = []
 
     # ---- faults --------------------------------------------------------------------------------------------------------
     @property
@@ -58,15 +141,18 @@ class Router:
 
     def dies(self) -> None:
         """kill -9."""
-        self.alive, self.mute = False, False
+        self.alive, self.mute = False, True
         self._kept.clear()
-        for session in list(self.sessions.values()):
-            session.stream.cut()
+        for pipe in list(self.pipes.values()):
+            pipe.stream.cut()
+        for task in self._tasks:
+            task.cancel()
+        self.pump()
 
     def comes_back(self) -> None:
         """The process is started again."""
         if not self.alive:
-            self.alive = True
+            self.alive, self.mute = True, False
             self._born()
 
     def stalls(self, ms: int) -> None:
@@ -75,113 +161,78 @@ class Router:
 
     def drop_all(self) -> None:
         """The store was away."""
-        for session in list(self.sessions.values()):
-            self._drop(session)
-
-    def _drop(self, session: Session) -> None:
-        """End a stream from here: what is still on its way is not read."""
-        self.sessions.pop(session.stream.number, None)
-        session.stream.cut()
+        self.dispatch.drop_all()
+        self.pump()
 
     # ---- streams -------------------------------------------------------------------------------------------------------
+    def pump(self) -> None:
+        """Whatever can be done now is done."""
+        self.run(self.store.quiet)
+
     def message(self, stream: Stream, data: bytes) -> None:
         """From a node, in order."""
-        if not self.alive:
-            return
-        self._kept.append((stream, data))
-        self._wake()
+        self._come(lambda: self._read(stream, data))
+
+    def _come(self, what: Callable[[], None]) -> None:
+        if self.alive:
+            self._kept.append(what)
+            self._wake()
 
     def _wake(self) -> None:
         """All that came, in its order, unless the process is stopped."""
         while self._kept and self.serves:
-            self._read(*self._kept.pop(0))
+            self._kept.pop(0)()
+            self.pump()
 
     def _read(self, stream: Stream, data: bytes) -> None:
-        message = pb.ToRouter.FromString(data)
-        if message.frames[0].HasField("hello"):
-            self.sessions[stream.number] = Session(stream)
-        session = self.sessions.get(stream.number)
-        if session is None:
-            return  # of a stream that an earlier process held, or whose hello was refused
-        out: list[pb.RouterFrame] = []
-        for frame in message.frames:
-            if stream.number in self.sessions:
-                self._one(session, frame, out)
-        self._answer(session, out, message.frames[-1].seq)
+        pipe = self.pipes.get(stream.number)
+        if pipe is None and stream.open:
+            pipe = self.pipes[stream.number] = Pipe(self, stream)
+            self._begin(pipe)
+        if pipe is not None:
+            pipe.feed(data)
 
-    def _answer(self, session: Session, out: list[pb.RouterFrame], ack: int = 0) -> None:
-        if not self.mute:
-            session.stream.answer(pb.ToMedia(frames=out, ack=ack).SerializeToString())
+    def _begin(self, pipe: Pipe) -> None:
+        async def begun() -> None:
+            self._tasks.append(asyncio.ensure_future(pipe.run()))
 
-    def _one(self, session: Session, frame: pb.MediaFrame, out: list[pb.RouterFrame]) -> None:
-        try:
-            if frame.HasField("hello"):
-                effects = self._hello(session, frame.hello)
-            else:
-                ask = _ASK[frame.WhichOneof("body") or ""]
-                effects = self.run(lambda: ask(self.world.store, session.by, frame, self.net.now))
-        except RouterError as error:
-            self._refused(session, frame, error, out)
-            return
-        self.deliver(effects, session, out)
-
-    def _refused(self, session: Session, frame: pb.MediaFrame, error: RouterError, out: list[pb.RouterFrame]) -> None:
-        """UnknownNode and OldEpoch close the stream (router/rpc/errors.py), the others are told."""
-        if frame.WhichOneof("body") in ("hello", "heartbeat"):
-            self._drop(session)
-            return
-        body = getattr(frame, frame.WhichOneof("body") or "")
-        call = body.enqueue.call if isinstance(body, pb.Assert) else body.call
-        out.append(pb.RouterFrame(refused=pb.Refused(call=call, seq=frame.seq, detail=str(error))))
-
-    def _hello(self, session: Session, h: pb.Hello) -> list[Effect]:
-        what = Hello(h.node, h.uri, h.epoch, h.draining, h.calls, self.holder)
-        number, effects = self.run(lambda: self.world.store.hello(what, self.net.now))
-        session.by = From(h.node, number)
-        old = self.streams.get(h.node)
-        self.streams[h.node] = session
-        if old is not None and old is not session:
-            self._drop(old)
-        return list(effects)
+        self.run(begun)
 
     def broken(self, stream: Stream) -> None:
-        """A stream is over; frames of it that are still on their way may be read, as from a socket."""
-        for node, session in list(self.streams.items()):
-            if session.stream is stream:
-                del self.streams[node]
+        """A stream is over; frames of it that are still on their way may be read for a while, as from a socket."""
+        pipe = self.pipes.get(stream.number)
+        if pipe is not None and pipe.over_at is None:
+            pipe.over_at = self.net.now + HALF_OPEN_MS
+
+    def _close(self) -> None:
+        over = [p for p in self.pipes.values() if p.over_at is not None and p.over_at <= self.net.now]
+        for pipe in over:
+            pipe._came.put_nowait(grpc.aio.EOF)
 
     # ---- what the store says ---------------------------------------------------------------------------------------------
-    def deliver(self, effects: Iterable[Effect], asker: Session | None = None, out: list[pb.RouterFrame] | None = None) -> None:
-        """As router/dispatch.py does it."""
-        for effect in effects:
-            if isinstance(effect, ToNode):
-                self._deliver(effect, asker, out)
+    def deliver(self, effects: Iterable[Effect]) -> None:
+        """What somebody else than a node brought about."""
+        self.dispatch.send(effects)
+        self.pump()
 
-    def _deliver(self, effect: ToNode, asker: Session | None, out: list[pb.RouterFrame] | None) -> None:
-        frame = frames.to_wire(effect.frame)
-        if effect.holder == ASKER and asker is not None and out is not None:
-            out.append(frame)
-        elif effect.holder in (ASKER, self.holder):
-            self._local(effect.node, frame)
-        elif effect.holder in self.others and not self.mute:
-            to = self.others[effect.holder]
-            letter = f"{effect.holder}\n{effect.node}\n".encode() + frame.SerializeToString()
-            self.net.link.send(self.address, to.address, letter, "letter")
+    def send(self, effect: Any) -> None:
+        """Abroad of router/dispatch.py: the links are the story's, whichever router holds them."""
+        if not self.mute:
+            self.links.send(effect)
 
-    def _local(self, node: str, frame: pb.RouterFrame) -> None:
-        session = self.streams.get(node)
-        if session is not None:
-            self._answer(session, [frame])
+    def _publish(self, holder: str, payload: bytes) -> None:
+        if holder in self.others and not self.mute:
+            self.net.link.send(self.address, self.others[holder].address, holder.encode() + b"\n" + payload, "letter")
 
     # ---- Node of tests/kit/link.py ---------------------------------------------------------------------------------------
     def receive(self, now: int, data: bytes, source: tuple[str, int], transport: str) -> None:
         """A datagram of a stream, or a letter."""
         if transport != "letter":
             self.net.arrived(self.address, data, transport)
-        elif self.alive:
-            holder, node, frame = data.split(b"\n", 2)
-            if holder.decode() == self.holder:
-                self._local(node.decode(), pb.RouterFrame.FromString(frame))
+            return
+        holder, _, payload = data.partition(b"\n")
+        if holder.decode() == self.holder:
+            self._come(lambda: self.dispatch.receive(payload))
 
     def tick(self, now: int) -> None:
         """Serve the timers; first what came while it was stopped."""
@@ -189,6 +240,8 @@ class Router:
         if not self.serves:
             return
         self._wake()
+        self._close()
+        self.run(lambda: self.world.store.hold_links(self.holder, LEASE_MS, now))
         more = True
         while more:
             expired = self.run(lambda: self.world.store.expire(100, now))
@@ -198,20 +251,3 @@ class Router:
     def deadline(self) -> int | None:
         """The next tick."""
         return self._tick if self.alive else None
-
-
-def _settle(store: Any, by: From, f: pb.MediaFrame, now: int) -> Any:
-    w = f.settle
-    if w.WhichOneof("how") == "answered_ms":
-        return store.settle_answered(by, w.call, w.version, w.offer, w.answered_ms, now)
-    return store.settle_failed(by, w.call, w.version, w.offer, frames.reason_name(w.failed), now)
-
-
-_ASK: dict[str, Callable[[Any, From, pb.MediaFrame, int], Any]] = {
-    "enqueue": lambda s, by, f, now: s.enqueue(by, frames.enqueue(f.enqueue), now),
-    "assert": lambda s, by, f, now: s.assert_(by, frames.assertion(getattr(f, "assert")), now),
-    "settle": _settle,
-    "cancel": lambda s, by, f, now: s.cancel(by, f.cancel.call, f.cancel.version, frames.reason_name(f.cancel.reason), now),
-    "end": lambda s, by, f, now: s.end(by, frames.end(f.end, now), now),
-    "heartbeat": lambda s, by, f, now: s.heartbeat(by, f.heartbeat.draining, f.heartbeat.calls, now),
-}

@@ -35,8 +35,9 @@ local black_end = agents_end + 1 + 2 * tonumber(ARGV[agents_end + 1])
 -- Agents with other skills than before. Who is logged out gets them with the next login.
 local reskilled, concerned = {}, {}
 for n = 12, agents_end, 2 do
-  local a = R.agent_load(ARGV[n])
-  if a and a.state ~= 'logged_out' and a.skills ~= ARGV[n + 1] then
+  local got = redis.call('HMGET', P .. 'agent:' .. ARGV[n], 'state', 'skills') -- whole rows only of those that change
+  if got[1] and got[1] ~= 'logged_out' and got[2] ~= ARGV[n + 1] then
+    local a = R.agent_load(ARGV[n])
     reskilled[#reskilled + 1] = {a, ARGV[n + 1]}
     concerned[a.id] = true
   end

@@ -130,5 +130,7 @@ def said(name: str) -> str:
 def right() -> str:
     """The twin against the formulas."""
     head = ("case", "calls", "gave up, %", "by formula", "mean wait, s", "by formula")
-    names = ("abandoned", "abandoned_formula", "wait", "wait_formula")
-    return markdown(head, [(r["case"], f"{r['calls']:,}", *(f"{r[name]:.3f}" for name in names)) for r in rows("erlang")])
+    names, found = ("abandoned", "abandoned_formula", "wait", "wait_formula"), rows("erlang")
+    made = [(r["case"] + " \\*" * ("source" in r), f"{r['calls']:,}", *(f"{r[name]:.3f}" for name in names)) for r in found]
+    copied = ["\\*: from an earlier table of this page; its raw line was not kept."] if any("source" in r for r in found) else []
+    return "\n\n".join([markdown(head, made), *copied])

@@ -99,6 +99,8 @@ def _lines(label: str, one: Count, two: Count) -> list[tuple[str, ...]]:
     rare = [
         (f"{label}{words}", *_numbers(value(one), value(two), digits)) for words, value, digits in RARE if value(one) or value(two)
     ]
+    if one.callbacks or two.callbacks:
+        rare.append((f"{label}gave up or never reached %", *_numbers(one.unserved, two.unserved, 2)))
     return rows + rare
 
 

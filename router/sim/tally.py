@@ -56,6 +56,11 @@ class Count:
         return self.wait_ms / self.answered / 1000 if self.answered else 0.0
 
     @property
+    def unserved(self) -> float:
+        """Per cent of the offered who gave up, or asked to be called back and never were."""
+        return _share(self.abandoned + self.callbacks - self.reached, self.offered)
+
+    @property
     def back_s(self) -> float:
         """Mean time until a caller who was called back talks, s."""
         return self.back_ms / self.reached / 1000 if self.reached else 0.0

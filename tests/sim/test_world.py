@@ -119,6 +119,7 @@ def test_who_is_called_back_keeps_the_place_and_leaves_the_line() -> None:
     assert total.callbacks > 100
     assert total.answered + total.reached == pytest.approx(without.answered, rel=0.1)
     assert 0.95 * total.callbacks < total.reached <= total.callbacks
+    assert total.unserved == pytest.approx(100 * (total.offered - total.answered - total.reached) / total.offered)
     assert total.back_s > 20
     kinds = Counter(fact.kind for fact in one.facts)
     assert kinds["callback_dialled"] == total.reached + kinds["callback_failed"]

@@ -277,3 +277,15 @@ async def test_back_to_the_line_from_a_talk(world: World) -> None:
     assert frames_of(await world.enqueue("c1", "tech")) == [Queued("c1", 1, 1)]
     assert (await world.see("a1")).state == "after_call"
     assert (await world.place("c1"), world.raw().talking) == (("waiting", "tech"), {})
+
+
+async def test_an_older_word_about_an_open_offer_changes_nothing(world: World) -> None:
+    """The node has said something newer of the call: a refusal or a wish to leave from before that comes late is a repeat."""
+    await world.agent("a1")
+    offer = await world.offer("c1")
+    await world.store.enqueue(world.node, world.words("c1", version=5, entered=world.now), world.now)
+    facts = len(world.facts())
+    await world.store.settle_failed(world.node, "c1", 4, offer.offer, "REASON_BUSY", world.now)
+    await world.store.cancel(world.node, "c1", 5, "REASON_HANGUP", world.now)
+    assert await world.place("c1") == ("offered", "a1")
+    assert world.kinds(facts) == []

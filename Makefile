@@ -1,5 +1,6 @@
 # Tierline. `make setup` installs, `make demo` shows, `make test` proves, `make bench` measures.
 PYTHON := .venv/bin/python
+WORKERS := 2
 BENCHES := router call recording floor fair order place soak
 .PHONY: setup demo test lint bench protos protos-check lock clean
 
@@ -11,8 +12,8 @@ setup:  ## Debian packages and .venv; quick when all is there
 demo: setup  ## a province, its seats, a busy hour in small; DEMO_EXIT=1 ends after the check
 	@$(PYTHON) -m ops demo
 
-test: setup  ## everything, with the real components
-	@$(PYTHON) -m pytest
+test: setup  ## everything, with the real components; WORKERS=0: one test at a time
+	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup
 
 lint: protos-check  ## what people run before a commit
 	.venv/bin/ruff check .

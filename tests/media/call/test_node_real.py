@@ -106,7 +106,7 @@ async def house(published: Path, server: RedisServer) -> AsyncIterator[House]:
     await carrier.endpoint.start()
     await edge.endpoint.start()
     made = House(config, node, router, carrier, edge, redis.Redis(port=server.port))
-    await made.till("hello", lambda: router.kinds() == ["hello"])
+    await until_async(lambda: router.kinds() == ["hello"], 60, "hello")
     made.ahead = SystemClock().now_ms()  # the fake router's Welcome says it is 1970
     yield made
     code = await asyncio.to_thread(node.stop)

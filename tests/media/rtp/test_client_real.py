@@ -75,6 +75,11 @@ async def hears(phone: RtpPhone, sound: Samples) -> None:
     await until_async(lambda: phone.mark() > start + 40 and phone.likeness(sound, start) > ALIKE, 8, "the sound is heard", 0.2)
 
 
+def codecs(phone: RtpPhone, since: int) -> set[int]:
+    """Payload types that came since a mark."""
+    return {one.payload_type for one in phone.heard[since:]}
+
+
 async def hears_nobody(phone: RtpPhone, seconds: float = 0.5) -> None:
     """Nothing reaches the phone any more."""
     quiet = [phone.mark()]
@@ -220,11 +225,11 @@ async def test_conversion_comes_and_goes_with_the_agent(house: House) -> None:
     c, second = await house.agent("b2", SECOND)
     for partner, phone, sound in ((b, agent, AGENT), (c, second, SECOND), (b, agent, AGENT)):
         await house.engine.pair(a, partner)
+        since = caller.mark(), phone.mark()  # between rtpengine's offer and answer a packet may pass as it is
         await hears(caller, sound)
         await hears(phone, CALLER)
-    assert {one.payload_type for one in caller.heard} == {8}
-    assert {one.payload_type for one in agent.heard} == {0}
-    assert {one.payload_type for one in second.heard} == {8}
+        assert codecs(caller, since[0]) == {8}
+        assert codecs(phone, since[1]) == {8 if phone is second else 0}
 
 
 async def test_alaw_and_mulaw_phones_understand_each_other(house: House) -> None:
@@ -232,10 +237,11 @@ async def test_alaw_and_mulaw_phones_understand_each_other(house: House) -> None
     a, caller = await house.caller(codec="PCMA")
     b, agent = await house.agent(codec="PCMU")
     await house.engine.pair(a, b)
+    since = caller.mark(), agent.mark()
     await hears(caller, AGENT)
     await hears(agent, CALLER)
-    assert {one.payload_type for one in caller.heard} == {8}
-    assert {one.payload_type for one in agent.heard} == {0}
+    assert codecs(caller, since[0]) == {8}
+    assert codecs(agent, since[1]) == {0}
 
 
 async def test_the_invite_offers_the_callers_codec_first(house: House) -> None:

@@ -135,7 +135,7 @@ async def served(node: MediaNode, there: Console) -> None:
     """One call from the queue to its end, by the agent there."""
     call = call_id()
     await node.say(enqueue=words(call))
-    offer = await placed(node, call, 20)
+    offer = await placed(node, call, 60)
     await node.say(settle=settle(offer, 2))
     await node.say(end=end(call, 3))
 

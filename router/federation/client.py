@@ -58,6 +58,8 @@ class Link:
                 except grpc.aio.AioRpcError as error:
                     level = logging.WARNING if tries == 0 else logging.DEBUG
                     log.log(level, "link away", extra={"peer": self.peer, "why": f"{error.code().name} {error.details()}"})
+                except Exception:  # a defect of ours must not leave a centre without its link until somebody starts it anew
+                    log.exception("link failed", extra={"peer": self.peer})
                 await asyncio.sleep(AGAIN_S[min(tries, len(AGAIN_S) - 1)])
                 tries += 1
 
@@ -100,4 +102,7 @@ class Link:
             self._wake.clear()
             batch, self._out = self._out, []
             for frame in batch:
-                await stream.write(frame)
+                try:
+                    await stream.write(frame)
+                except asyncio.InvalidStateError:
+                    return  # the stream is over, which its reader is about to hear

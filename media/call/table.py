@@ -238,7 +238,7 @@ def handle(call: Call, event: on.Event, now: int) -> list[do.Command]:
     kind = type(event)
     if kind in _TIMERS:
         call.timers.discard(kind)
-    if kind in _SEAT and (past := _past_leg(call, event.leg)):  # type: ignore[union-attr]
+    if kind in _SEAT and (past := _past_leg(call, event)):
         _stray(call, past, event)
     else:
         _step(call, event, now)
@@ -264,8 +264,11 @@ def _strange(call: Call, event: on.Event, now: int) -> None:
         call.state = talking.ended_by_us(call, now, Reason.REASON_UNSPECIFIED)
 
 
-def _past_leg(call: Call, leg: LegId) -> LegState | None:
-    """The leg, if it is one that the call has let go, or never had."""
+def _past_leg(call: Call, event: on.Event) -> LegState | None:
+    """The leg, if it is one that the call has let go, or never had: seats, and a customer whom we stopped calling back."""
+    leg: LegId = event.leg  # type: ignore[union-attr]  # only of events of _SEAT
+    if leg == CALLER and call.state is State.CLOSING and isinstance(event, on.SeatProgress | on.SeatAnswered | on.SeatFailed):
+        return call.caller
     if leg == CALLER or call.ring_of(leg) is not None:
         return None
     return call.legs.get(leg) or LegState(leg, Phase.GONE)

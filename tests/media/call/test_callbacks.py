@@ -157,3 +157,15 @@ def test_the_router_has_other_plans() -> None:
     said = len(world.frames())
     world.feed(on.Refused("settle", Reason.REASON_EXPIRED))
     assert (world.state, len(world.frames())) == (State.CLOSING, said)
+
+
+@pytest.mark.parametrize("crossing", [[], [on.SeatProgress(CALLER, 180)], [on.SeatAnswered(CALLER, SDP)]])
+def test_a_customer_who_is_not_called_any_more(crossing: list[on.Event]) -> None:
+    """The agent hangs up while the customer's phone rings: it is let go, also if it is picked up just then; nothing waits for the reaper."""
+    world = dialling().feed(on.SeatGone(B1))
+    assert isinstance(world.sip()[-1], ua.Hangup)
+    world.feed(*crossing)
+    assert isinstance(world.sip()[-1], ua.Hangup)
+    world.feed(on.SeatFailed(CALLER, 487), on.AudioClosed())
+    assert world.call.done
+    assert not [command for command in world.done if isinstance(command, do.Strange)]

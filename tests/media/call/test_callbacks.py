@@ -161,7 +161,7 @@ def test_the_router_has_other_plans() -> None:
 
 @pytest.mark.parametrize("crossing", [[], [on.SeatProgress(CALLER, 180)], [on.SeatAnswered(CALLER, SDP)]])
 def test_a_customer_who_is_not_called_any_more(crossing: list[on.Event]) -> None:
-    """The agent hangs up while the customer's phone rings: it is let go, also if it is picked up just then; nothing waits for the reaper."""
+    """The agent hangs up while the customer's phone rings: it is let go, also if picked up just then; no reaper is needed."""
     world = dialling().feed(on.SeatGone(B1))
     assert isinstance(world.sip()[-1], ua.Hangup)
     world.feed(*crossing)

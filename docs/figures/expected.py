@@ -26,7 +26,7 @@ def subjects() -> list[tuple[str, list[Told]]]:
     """What is looked at, in the order of the page."""
     erlang = {row["case"]: row for row in rows("erlang")}
     made = [
-        ("one line: 50 agents, 48 calls a min", merged([erlang[case]], "hotline"))
+        ("one line, 50 agents", merged([erlang[case]], "hotline"))
         for case in ("48x60s/50 agents/120s",)
         if case in erlang and erlang[case]["expected"]
     ]

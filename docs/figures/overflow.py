@@ -37,18 +37,25 @@ def at(line: Sequence[Point], x: float) -> float | None:
 
 
 def least(line: Sequence[Point], x: float) -> float | None:
-    """The lowest that a convex curve through these points can be there: a straight line between two points lies above it, the lines
-    on either side, drawn on, lie below it. None outside of the curve, or where there is no line beside."""
+    """The lowest that a falling convex curve through these points can be there: not below its next point, nor below the lines on
+    either side, drawn on. (The straight line between two points is the highest.) None outside of the curve."""
     spans = list(pairwise(line))
     for number, (a, b) in enumerate(spans):
         if a[0] <= x <= b[0]:
             beside = [spans[n] for n in (number - 1, number + 1) if 0 <= n < len(spans)]
-            return max((_through(*one, x) for one in beside), default=None)
+            return max(b[1], *(_through(*one, x) for one in beside))
     return None
 
 
 def _through(a: Point, b: Point, x: float) -> float:
     return a[1] + (x - a[0]) / (b[0] - a[0]) * (b[1] - a[1])
+
+
+def _verdict(gave_up: float, low: float | None, high: float | None) -> str:
+    """Of a point that stands between, above or below the two bounds of the other curve."""
+    if low is None or high is None:
+        return "outside of the curve"
+    return "fewer" if gave_up <= low else "more" if gave_up > high else "not decided"
 
 
 def compared() -> list[Row]:
@@ -57,14 +64,14 @@ def compared() -> list[Row]:
     line, made = delayed(found), []
     for seconds, (away, gave_up) in family(found, "expected-"):
         row: Row = {"penalty": seconds, "away": away, "gave_up": gave_up, "delay": at(line, away), "least": least(line, away)}
-        made.append(row | {"less": row["least"] - gave_up if row["least"] is not None else None})
+        made.append(row | {"says": _verdict(gave_up, row["least"], row["delay"])})
     return made
 
 
 def draw() -> None:
     """img/routing-overflow.svg."""
     found = points()
-    axes = Axes(66, 62, 620, 330, 25, TOP)
+    axes = Axes(66, 62, 620, 330, 25, TOP, bottom=-0.3)
     parts = [text(20, 28, "Who is sent away, who gives up: 31 sites, 22 agents and 20 erlang each", bold=True, size=15)]
     parts += frame(
         axes, [(x, str(x)) for x in range(0, 26, 5)], [(y, str(y)) for y in range(5)], "answered away from home, %", "gave up, %"

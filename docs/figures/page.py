@@ -62,32 +62,24 @@ def beaten() -> str:
         "penalty",
         "answered away, %",
         "gave up, %",
-        "fixed delay, same share away",
-        "at the very least",
-        "fewer give up by, points",
+        "fixed delay, same share away: at most",
+        "at least",
+        "gave up with the penalty",
     )
     found = overflow.compared()
     made = [
-        (
-            one["penalty"],
-            f"{one['away']:.2f}",
-            f"{one['gave_up']:.3f}",
-            *(_number(one[name]) for name in ("delay", "least", "less")),
-        )
+        (one["penalty"], f"{one['away']:.2f}", f"{one['gave_up']:.3f}", _number(one["delay"]), _number(one["least"]), one["says"])
         for one in found
     ]
-    worst = min((one["less"] for one in found if one["less"] is not None), default=None)
-    verdict = "nowhere worse" if worst is not None and worst >= 0 else "worse there"
-    said = (
-        []
-        if worst is None
-        else [f"The least difference is {worst:+.3f} points: the predicted wait is {verdict} than a fixed delay."]
-    )
-    return "\n\n".join([markdown(head, made), *said])
+    said = []
+    for words in ("fewer", "more", "not decided", "outside of the curve"):
+        which = [one["penalty"] for one in found if one["says"] == words]
+        said += [f"{words}: {', '.join(which)}"] if which else []
+    return "\n\n".join([markdown(head, made), f"By these lines, {'; '.join(said)}."])
 
 
 def _number(value: float | None) -> str:
-    return "outside of the curve" if value is None else f"{value:.3f}"
+    return "-" if value is None else f"{value:.3f}"
 
 
 def day() -> str:

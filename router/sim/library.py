@@ -13,7 +13,7 @@ from ops.rulebook import RuleBook
 from router.sim.scenario import Crew, Load, RuleSet, Scenario, Seats, Site, Spread
 
 SKILL = "hotline"
-DELAYS = (5, 10, 15)
+DELAYS = (2, 5, 10, 15)
 PENALTIES = (5, 7, 9, 12, 15, 20, 30)  # s a call must win by leaving home: the curve of the predicted wait
 # A hotline's day (share of each hour): quiet nights, a peak before noon, a second one in the afternoon.
 OFFICE = (12, 8, 6, 5, 6, 10, 22, 48, 86, 108, 112, 96, 70, 78, 96, 98, 90, 74, 58, 50, 46, 38, 28, 18)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -93,8 +92,9 @@ class Link:
         finally:
             self._ears.closed(self.peer)
             writer.cancel()
-            with contextlib.suppress(asyncio.CancelledError, grpc.aio.AioRpcError):
-                await writer
+            (ended,) = await asyncio.gather(writer, return_exceptions=True)  # not awaited: our cancelling must survive it
+            if isinstance(ended, Exception) and not isinstance(ended, grpc.aio.AioRpcError):
+                log.error("link failed", extra={"peer": self.peer}, exc_info=ended)
 
     async def _write(self, stream: Stream) -> None:
         while True:

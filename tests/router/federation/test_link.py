@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from tierline.federation.v1 import federation_pb2 as pb
+from tierline.federation.v1 import federation_pb2_grpc
 
 from router.federation import client
 from router.federation.client import Ears, Link
@@ -24,7 +25,7 @@ class Stream:
         self._said += 1
         if self._said > 1:
             self._over.set()
-            raise self._error
+            raise type(self._error)(*self._error.args)
 
     async def read(self) -> Any:
         if not self._said or self._over.is_set():
@@ -63,7 +64,7 @@ async def test_a_frame_into_a_stream_that_is_over(monkeypatch: pytest.MonkeyPatc
             joined.append(Stream(error))
             return joined[-1]
 
-    monkeypatch.setattr(client.rpc, "FederationStub", Stub)
+    monkeypatch.setattr(federation_pb2_grpc, "FederationStub", Stub)
     monkeypatch.setattr(Identity, "channel", lambda *_: Channel())
     monkeypatch.setattr(client, "AGAIN_S", (0.001,))
     report = pb.FromCentre(report=pb.Report())

@@ -217,7 +217,7 @@ async def test_redis_dies_under_callbacks(centre: Centre, many: Phones) -> None:
 
 
 async def test_the_node_dies_that_calls_the_customer(centre: Centre, many: Phones) -> None:
-    """kill -9 of the node while the customer's phone rings: the call comes back with its old time when that phone may be silent again,
+    """kill -9 of the node while the customer's phone rings: the call is back with its old time when that phone may be silent,
     a try is counted, and there is one conversation."""
     number = "13800138051"
     async with login(centre, "1001") as agent, login(centre, "9001") as boss, customer() as phone:

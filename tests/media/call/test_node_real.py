@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,25 +96,25 @@ def server(tmp_path: Path) -> Iterator[RedisServer]:
 @pytest.fixture
 async def house(published: Path, server: RedisServer) -> AsyncIterator[House]:
     """A node in service."""
-    router = await FakeRouter(free_port()).start()
-    config = centre(published, server.port, router.port)
     (published / "unsent-m1.facts").unlink(missing_ok=True)
     for log in published.glob("*.log"):
         log.unlink()
-    rtpengine = Child(published, "-m", "media.rtp.daemon")
-    node = Child(published, "-m", "media")
-    carrier, edge = Phone(), Phone(config.ports.sip)
-    await carrier.endpoint.start()
-    await edge.endpoint.start()
-    made = House(config, node, router, carrier, edge, redis.Redis(port=server.port))
-    await until_async(lambda: router.kinds() == ["hello"], 60, "hello")
-    made.ahead = SystemClock().now_ms()  # the fake router's Welcome says it is 1970
-    yield made
-    code = await asyncio.to_thread(node.stop)
-    rtpengine.stop()
-    await carrier.endpoint.close()
-    await edge.endpoint.close()
-    await router.stop()
+    async with AsyncExitStack() as stack:  # nothing stays, also if something does not start
+        router = await FakeRouter(free_port()).start()
+        stack.push_async_callback(router.stop)
+        config = centre(published, server.port, router.port)
+        stack.callback(Child(published, "-m", "media.rtp.daemon").stop)
+        node = Child(published, "-m", "media")
+        stack.callback(node.stop)
+        carrier, edge = Phone(), Phone(config.ports.sip)
+        for phone in (carrier, edge):
+            await phone.endpoint.start()
+            stack.push_async_callback(phone.endpoint.close)
+        made = House(config, node, router, carrier, edge, redis.Redis(port=server.port))
+        await until_async(lambda: router.kinds() == ["hello"], 60, "hello")
+        made.ahead = SystemClock().now_ms()  # the fake router's Welcome says it is 1970
+        yield made
+        code = await asyncio.to_thread(node.stop)
     assert code == 0, node.log.read_text()
 
 

@@ -20,8 +20,8 @@ def cut_between(one: int, other: int) -> Iterator[None]:
             laid.append(rule)
         yield
     finally:
-        for rule in laid:
-            _iptables("-D", rule)
+        for done in laid:
+            _iptables("-D", done)
 
 
 def _iptables(what: str, rule: tuple[str, ...]) -> None:

@@ -77,9 +77,11 @@ async def customer() -> AsyncIterator[Customer]:
         line.ring()
 
     phone.on_call = taken
-    yield made
-    phone.close()
-    await network.close()
+    try:
+        yield made
+    finally:  # also after a failure: the next test needs the port
+        phone.close()
+        await network.close()
 
 
 async def wish(boss: Person, centre: Centre, many: Phones, number: str, already: int = 0) -> None:

@@ -10,6 +10,7 @@ from router.core.agent import AgentEvent, AgentState
 from router.core.call import CallEvent, CallState
 from router.core.commands import From, Hello, RouteAsk
 from router.core.desk import Desk, Node
+from router.core.enter import repeat_offer
 from router.core.errors import NoMediaNode, OldEpoch, UnknownNode
 from router.core.events import Decision, Expired
 from router.core.leave import close_offer, leave_fact, lose_calls, turn_away
@@ -35,7 +36,16 @@ def hello(d: Desk, what: Hello) -> int:
     d.due.add(f"s:{n.id}", d.now + d.times.lost_ms)
     if 0 < known < what.epoch:
         lose_calls(d, n.id)
+    else:
+        _tell_callbacks(d, n.id)
     return n.sess
+
+
+def _tell_callbacks(d: Desk, node: str) -> None:
+    """Offers of callbacks that a node is to make: it cannot speak of what it never heard of. Those it knows are no news."""
+    for c in sorted(d.calls.values(), key=lambda c: c.id):
+        if c.node == node and c.state is CallState.OFFERED and c.callback:
+            repeat_offer(d, c)
 
 
 def heartbeat(d: Desk, by: From, draining: bool, held: int) -> None:

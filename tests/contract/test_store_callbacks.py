@@ -328,6 +328,19 @@ async def test_an_offer_that_no_node_heard_of(world: World) -> None:
     assert [f.body["state"] for f in world.facts() if f.kind == "agent_changed"].count("not_ready") == 1  # the log-in
 
 
+async def test_a_new_stream_is_told_of_the_offer_again(world: World) -> None:
+    """The router died with the offer on its way: the node hears it as soon as it is back, not when the offer has run out."""
+    await ask(world, "c1")
+    offer = offer_in(await world.agent_effects("a1"))
+    world.node = await world.hello("m1")
+    again = offer_in(world.effects)
+    assert (again.call, again.offer, again.callback) == (offer.call, offer.offer, offer.callback)
+    await dial(world, again)
+    await world.hello("m1")
+    assert world.effects == []  # the agent has picked up: nothing to tell
+    assert world.kinds().count("offered") == 1
+
+
 async def test_a_node_that_holds_a_waiting_one_is_lost(world: World) -> None:
     """Whoever said of a waiting callback that it has it: when that node is lost the call stands where it stood, and is no end's."""
     await ask(world, "c1")

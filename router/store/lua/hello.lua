@@ -1,6 +1,6 @@
 -- hello: a media node opens a session.
 -- ARGV[4] node, [5] uri, [6] epoch, [7] draining, [8] calls, [9] holder (the router with the stream).
--- Returns {session, effects}. Facts: with a newer epoch, the end of the calls of the process before (call_ended, ...).
+-- Returns {session, effects}: offers of callbacks it is to make, again. Facts: with a newer epoch, the end of the calls of the process before (call_ended, ...).
 if not R.plan() then return R.no_rules() end
 local node, epoch = ARGV[4], tonumber(ARGV[6])
 local key = P .. 'node:' .. node
@@ -12,5 +12,5 @@ redis.call('HSET', key, 'sess', session, 'uri', ARGV[5], 'epoch', epoch, 'draini
 redis.call('HSET', key, 'seen', NOW, 'routed', 0, 'lost', 0)
 redis.call('SADD', P .. 'nodes', node)
 redis.call('ZADD', DUE, NOW + TIMES.lost_ms, 'n:' .. node, NOW + TIMES.lost_ms, 's:' .. node)
-if known > 0 and epoch > known then R.lose_calls(node) end
+if known > 0 and epoch > known then R.lose_calls(node) else R.tell_callbacks(node) end
 return {session, R.done()}

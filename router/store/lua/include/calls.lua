@@ -193,6 +193,16 @@ function R.lose(c)
   R.call_fact(c, 'call_ended', {outcome = outcome, talk_ms = opt(talk)})
 end
 
+-- Offers of callbacks that a node is to make: it cannot speak of what it never heard of. Those it knows are nothing new to it.
+function R.tell_callbacks(node)
+  local held = redis.call('SMEMBERS', P .. 'calls:' .. node)
+  table.sort(held)
+  for _, id in ipairs(held) do
+    local c = R.call_load(id)
+    if c and c.node == node and c.state == 'offered' and c.callback ~= '' then R.repeat_offer(c) end
+  end
+end
+
 -- All calls of a node, or only those that its session `session` has not spoken of. The waiting ones first, so that agents who
 -- become free of the others are not offered calls that are lost as well.
 function R.lose_calls(node, session)

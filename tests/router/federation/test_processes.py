@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,9 +46,26 @@ async def state(console: Console, agent: str) -> str:
     return agents_pb2.AgentState.Name(view.state).removeprefix("AGENT_STATE_").lower()
 
 
+@asynccontextmanager
+async def lively(node: MediaNode) -> AsyncIterator[None]:
+    """Heartbeats, as a real node sends them."""
+
+    async def beat() -> None:
+        while True:
+            await node.send(heartbeat=routing_pb2.Heartbeat(calls=1))
+            await asyncio.sleep(1)
+
+    beats = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        beats.cancel()
+
+
 async def placed(node: MediaNode, call: str, seconds: float = 10) -> routing_pb2.Offer:
-    """The offer of a seat elsewhere."""
-    await until_async(lambda: any(f.offer.centre for f in node.got("offer", call)), seconds, f"a seat elsewhere for {call}")
+    """The offer of a seat elsewhere. The node lives meanwhile: one that is silent for ten seconds is lost with its calls."""
+    async with lively(node):
+        await until_async(lambda: any(f.offer.centre for f in node.got("offer", call)), seconds, f"a seat elsewhere for {call}")
     return next(f.offer for f in node.got("offer", call) if f.offer.centre)
 
 
@@ -142,7 +159,8 @@ async def served(node: MediaNode, there: Console) -> None:
     async def ready() -> bool:
         return await state(there, "li") == "ready"
 
-    await until_async(ready, 10, "the agent there is free")
+    async with lively(node):
+        await until_async(ready, 10, "the agent there is free")
 
 
 async def joined(site: Site, identity: Identity, name: str) -> grpc.StatusCode:

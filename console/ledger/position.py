@@ -13,6 +13,12 @@ POSITION = table(PositionRow)
 START = "0-0"
 
 
+def stream_id(entry: str) -> tuple[int, int]:
+    """An id on a stream as its two numbers: ids compare as these, never as text ("5-10" comes after "5-9")."""
+    milliseconds, _, count = entry.partition("-")
+    return int(milliseconds), int(count or 0)
+
+
 class LostLease(RuntimeError):
     """Another console reads this stream now, or the position is not where we left it."""
 

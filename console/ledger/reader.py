@@ -24,7 +24,7 @@ from console.ledger import position
 from console.ledger.database import Database, away
 from console.ledger.fold import Row
 from console.ledger.intake import take_or_why
-from console.ledger.position import START, LostLease
+from console.ledger.position import START, LostLease, stream_id
 from console.ledger.store import Batch, Store
 from console.metrics import Metrics
 from ops import keys
@@ -150,7 +150,7 @@ class Reader:
             self.metrics.lag.set(0)
 
     def _lag(self, entry: str, count: int) -> None:
-        lag = max(0, self.clock.now_ms() - _ms(entry))
+        lag = max(0, self.clock.now_ms() - stream_id(entry)[0])
         self.metrics.lag.set(lag / 1000)
         self.smooth = lag < 2000 or count < self.pace.read_most
 
@@ -164,7 +164,7 @@ class Reader:
     async def _sound(self, start: str) -> str:
         """`start`, or START when the stream ends before it: Redis came back without its data and counts anew."""
         last = await self._last()
-        return start if last is None or _key(last) >= _key(start) else START
+        return start if last is None or stream_id(last) >= stream_id(start) else START
 
     async def _last(self) -> str | None:
         """Id of the last entry ever; None: there is no stream."""
@@ -245,7 +245,7 @@ class Reader:
         if not self._due(self._trimmed_ms, self.pace.trim_every):
             return
         self._trimmed_ms = self.clock.mono_ms()
-        oldest = _ms(committed) - self.pace.margin
+        oldest = stream_id(committed)[0] - self.pace.margin
         if oldest > 0 and await self._sql(self.database.settle):
             await self.redis.xtrim(self.stream, minid=f"{oldest}-0", approximate=True)
 
@@ -287,12 +287,3 @@ def _flat(entries: Any) -> Any:
 
 def _text(value: bytes | str) -> str:
     return value.decode() if isinstance(value, bytes) else value
-
-
-def _ms(entry: str) -> int:
-    return int(entry.partition("-")[0])
-
-
-def _key(entry: str) -> tuple[int, int]:
-    ms, _, count = entry.partition("-")
-    return int(ms), int(count or 0)

@@ -2,7 +2,8 @@
 PYTHON := .venv/bin/python
 WORKERS := 2
 BENCHES := router call recording floor fair order place soak
-.PHONY: setup demo test lint bench protos protos-check lock clean
+ROUNDS := 1
+.PHONY: setup demo test explore lint bench protos protos-check lock clean
 
 setup:  ## Debian packages and .venv; quick when all is there
 	@echo "setup" >&2
@@ -14,6 +15,11 @@ demo: setup  ## a province, its seats, a busy hour in small; DEMO_EXIT=1 ends af
 
 test: setup  ## everything, with the real components; WORKERS=0: one test at a time
 	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup
+
+explore: setup  ## random tests with new seeds, more examples each: make explore ROUNDS=5; a failure names the seed that repeats it
+	@for round in $$(seq $(ROUNDS)); do \
+	  seed=$$(od -An -N4 -tu4 /dev/urandom | tr -d ' '); echo "make explore: TIERLINE_SEED=$$seed" >&2; \
+	  TIERLINE_SEED=$$seed $(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup -m hypothesis tests || exit 1; done
 
 lint: protos-check  ## what people run before a commit
 	.venv/bin/ruff check .

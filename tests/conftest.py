@@ -9,17 +9,14 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
 
-from tests.kit import workers
+from tests.kit import chance, workers
 
 # Tests speak with the loopback alone. Whoever proves what a proxy does sets one.
 for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
     del os.environ[name]
 
-# How long an example takes is a matter of what else the machine does.
-settings.register_profile("tierline", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("tierline")
+chance.load_profile()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

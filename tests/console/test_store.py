@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,13 +20,15 @@ from console.ledger.store import Batch, Store
 from ops.facts import Fact
 from tests.console.samples import day
 from tests.console.tables import FOLDED, picture, rows
+from tests.kit import chance
 
 T0 = 1_760_000_000_000
+_streams = itertools.count()
 
 
 def store_all(database: Database, facts: list[Fact], size: int, restart: bool = False) -> None:
     """Commit `facts` in batches of `size`, with a new process for each batch if `restart`."""
-    stream = f"s{random.random()}"
+    stream = f"s{next(_streams)}"
     with database.write() as connection:
         entry = position.hold(connection, stream, "me", 1, 1000)
     assert entry is not None
@@ -59,9 +61,9 @@ def test_any_order_any_batches(database: Database, tmp_path: Path, restart: bool
     plain = Database(f"sqlite:///{tmp_path / 'plain.db'}")
     plain.migrate()
     store_all(plain, facts, len(facts))
-    chance = random.Random(7)
-    mixed = facts + chance.choices(facts, k=60)
-    chance.shuffle(mixed)
+    mixer = chance.generator(7)
+    mixed = facts + mixer.choices(facts, k=60)
+    mixer.shuffle(mixed)
     store_all(database, mixed, 13, restart)
     assert picture(database, FOLDED) == picture(plain, FOLDED)
     plain.close()

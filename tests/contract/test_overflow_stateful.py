@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from typing import Any
 
@@ -17,6 +16,7 @@ from router.core.remote import HomeState, PlaceWanted, Reservation, ToCentre, pl
 from router.store.keys import key
 from tests.contract.stores import TENANT, World
 from tests.contract.test_store_stateful import Pair
+from tests.kit import chance
 
 NATION = Rules(
     5,
@@ -172,10 +172,11 @@ def _in_memory(world: World) -> dict[str, Any]:
 
 
 @pytest.mark.real
+@chance.explored
 def test_stores_agree_on_calls_between_centres(redis_port: int) -> None:
     """Whatever centres, nodes and edges say in whatever order, both stores answer and book the same, and no reservation leaks."""
     Overflow.port = redis_port
-    deep = int(os.environ.get("TIERLINE_EXAMPLES", "25"))
+    deep = chance.examples(25)
     checks = [HealthCheck.too_slow, HealthCheck.filter_too_much]
     run = settings(max_examples=deep, stateful_step_count=40, deadline=None, suppress_health_check=checks)
     Overflow.TestCase.settings = run

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections import Counter
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -21,6 +20,7 @@ from router.core.errors import RouterError
 from router.core.events import AgentSeen, Offer, QueueSeen
 from router.store.base import Store
 from tests.contract.stores import RULES, START, World, frames_of, memory_world, redis_world
+from tests.kit import chance
 
 AGENTS = st.sampled_from(["a1", "a2", "a3", "a4"])
 CALLS = st.sampled_from(["c1", "c2", "c3", "c4", "c5"])
@@ -343,10 +343,11 @@ async def _outcome(store: Store, verb: str, words: tuple[Any, ...]) -> Any:
 
 
 @pytest.mark.real
+@chance.explored
 def test_memory_and_redis_never_differ(redis_port: int) -> None:
     """Whatever is said in whatever order, both stores answer, book and tell the ledger the same, and nothing gets stuck."""
     Pair.port = redis_port
-    deep = int(os.environ.get("TIERLINE_EXAMPLES", "60"))
+    deep = chance.examples(60)
     checks = [HealthCheck.too_slow, HealthCheck.filter_too_much]
     run = settings(max_examples=deep, stateful_step_count=40, deadline=None, suppress_health_check=checks)
     Pair.TestCase.settings = run

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 import pytest
@@ -11,11 +10,11 @@ from hypothesis import strategies as st
 
 from media.call.call import State
 from tests.contract.stores import World, memory_world, redis_world
+from tests.kit import chance
 from tests.properties.centre import AGENTS, Centre
 from tests.properties.routers import VirtualLoop
 
 LONGEST_BACK_MS = 3 * 20_000  # callbacks are tried so often, with so much between (tests/contract/stores.py)
-DEEP = int(os.environ.get("TIERLINE_EXAMPLES", "0"))
 USUAL = (
     "arrives",
     "arrives",
@@ -100,7 +99,7 @@ def everybody_is_served(centre: Centre) -> None:
 
 
 def proof(make: Callable[[], World], examples: int) -> None:
-    @settings(max_examples=DEEP or examples, deadline=None, suppress_health_check=CHECKS)
+    @settings(max_examples=chance.examples(examples), deadline=None, suppress_health_check=CHECKS)
     @given(STORIES)
     def story(steps: list[tuple[str, int, int, int]]) -> None:
         live_through(make(), steps)
@@ -108,12 +107,14 @@ def proof(make: Callable[[], World], examples: int) -> None:
     story()
 
 
+@chance.explored
 def test_any_interleaving_in_memory() -> None:
     """No agent has two offers, no call is in two places or none, every fact has its state, nobody starves."""
     proof(memory_world, 60)
 
 
 @pytest.mark.real
+@chance.explored
 def test_any_interleaving_in_redis(redis_port: int) -> None:
     """The same on Redis, whose last second is forgotten when it dies."""
     proof(lambda: redis_world(redis_port), 15)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from router.core.commands import End, Enqueue, QueueRule, Rules
 from router.core.events import Effect, Offer
 from tests.contract.stores import World, frames_of, memory_world, redis_world
+from tests.kit import chance
 
 WORTH_MS = 5_000
 QUEUES = {"general": ("one", 10), "bills": ("one", 12), "tech": ("two", 0)}
@@ -94,7 +95,7 @@ async def _tell(world: World, story: Story) -> None:
 
 
 def proof(make: Callable[[], World], examples: int) -> None:
-    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=chance.examples(examples), deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.lists(CALLS, min_size=1, max_size=40))
     def told(story: Story) -> None:
         asyncio.run(_tell(make(), story))
@@ -102,12 +103,14 @@ def proof(make: Callable[[], World], examples: int) -> None:
     told()
 
 
+@chance.explored
 def test_with_aging_no_call_waits_behind_one_that_scores_after_it_in_memory() -> None:
     """Callers with any priorities and agents of any skills come and go: always the lowest score first, and all are served."""
     proof(memory_world, 150)
 
 
 @pytest.mark.real
+@chance.explored
 def test_with_aging_no_call_waits_behind_one_that_scores_after_it_in_redis(redis_port: int) -> None:
     """The same on Redis."""
     proof(lambda: redis_world(redis_port), 40)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable
 
 import pytest
 from tierline.common.v1 import common_pb2
 from tierline.routing.v1 import routing_pb2 as pb
 
+from tests.kit import chance
 from tests.kit.wait import until_async
 from tests.races.kit import NOT_READY, OFFERED, READY, TALKING, Console, House, Node
 from tests.router.kit import call_id, now_ms
@@ -63,7 +63,7 @@ async def test_the_eighth_caller_is_never_served_before_the_first(node: Node, ot
     start = now_ms()
     entered = {call_id(): start - 60_000 + 100 * n for n in range(20)}
     arriving = list(entered.items())
-    random.Random(8).shuffle(arriving)
+    chance.generator(8).shuffle(arriving)
     nodes = (node, other)
     await asyncio.gather(
         *(n.together(*({"enqueue": n.words("plain", call, at)} for call, at in arriving[k::2])) for k, n in enumerate(nodes))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 
 import pytest
@@ -13,11 +12,12 @@ from tierline.federation.v1 import federation_pb2 as pb
 from ops.facts import Fact
 from router.federation import skew
 from router.federation.reconcile import differences, flow
+from tests.kit import chance
 from tests.router.federation.world import NATION, Call, Country
 
 APART = (-30_000, -2_500, -900, 0, 900, 2_500, 30_000)
 CLOCKS = st.fixed_dictionaries({name: st.sampled_from(APART) for name in ("hubei", "hunan", NATION)})
-DEEP = settings(max_examples=int(os.environ.get("TIERLINE_EXAMPLES", "8")), deadline=None)
+DEEP = settings(max_examples=chance.examples(8), deadline=None)
 
 
 def talk_ms(facts: list[Fact], call: Call) -> list[int]:

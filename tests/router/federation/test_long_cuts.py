@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 from collections import Counter
 from dataclasses import dataclass
 
@@ -14,12 +13,13 @@ from hypothesis import strategies as st
 from router.core.commands import Assert, Enqueue
 from router.core.remote import HomeState
 from router.federation.reconcile import differences, flow
+from tests.kit import chance
 from tests.router.federation.world import NATION, START, Call, Country
 
 NAMES = ("hubei", "hunan", "anhui")
 UP, DOWN = ("hubei", NATION), (NATION, "hubei")
 WAYS = {"both": (UP, DOWN), "up": (UP,), "down": (DOWN,)}
-DEEP = settings(max_examples=int(os.environ.get("TIERLINE_EXAMPLES", "4")), deadline=None)
+DEEP = settings(max_examples=chance.examples(4), deadline=None)
 
 
 @dataclass

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,12 +10,13 @@ from tierline.federation.v1 import federation_pb2 as pb
 from router.core.remote import HomeState
 from router.federation import skew
 from router.federation.national import National
+from tests.kit import chance
 from tests.router.federation.nonsense import frames
 from tests.router.federation.world import NATION, Country
 
 CENTRES = ("hubei", "hunan", "anhui")
 WORDS = (*CENTRES, NATION, "sales", "hubei-1.p1", "hubei-1", "li", "", "x.p1", "x.p99999999999999999999", "a b.p2")
-DEEP = settings(max_examples=int(os.environ.get("TIERLINE_EXAMPLES", "12")), deadline=None)
+DEEP = settings(max_examples=chance.examples(12), deadline=None)
 
 
 @DEEP

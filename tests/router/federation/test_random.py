@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 
 from hypothesis import HealthCheck, settings
@@ -11,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from router.core.remote import HomeState
 from router.federation.reconcile import differences, told
+from tests.kit import chance
 from tests.router.federation.world import Call, Country
 
 NAMES = ("hubei", "hunan", "anhui")
@@ -151,9 +151,10 @@ class Anything(RuleBasedStateMachine):
         assert all(asked[call] >= 1 for call in talks)
 
 
+@chance.explored
 def test_no_order_of_things_breaks_placements() -> None:
     """Nobody is answered twice, no call is lost, every reservation ends, whatever comes late, twice, never, or in between."""
-    deep = int(os.environ.get("TIERLINE_EXAMPLES", "25"))
+    deep = chance.examples(25)
     checks = [HealthCheck.too_slow, HealthCheck.filter_too_much]
     run = settings(max_examples=deep, stateful_step_count=40, deadline=None, suppress_health_check=checks)
     Anything.TestCase.settings = run
@@ -166,9 +167,10 @@ class Undisturbed(Anything):
     cut = mend = nation_restarts = trouble = None  # type: ignore[assignment]  # no rules here
 
 
+@chance.explored
 def test_undisturbed_ledgers_agree() -> None:
     """Whatever callers and agents do, as long as nothing is cut or lost both ends tell the same of every placement."""
-    deep = int(os.environ.get("TIERLINE_EXAMPLES", "15"))
+    deep = chance.examples(15)
     checks = [HealthCheck.too_slow, HealthCheck.filter_too_much]
     run = settings(max_examples=deep, stateful_step_count=40, deadline=None, suppress_health_check=checks)
     Undisturbed.TestCase.settings = run

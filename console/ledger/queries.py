@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, Table, and_, func, or_, select
 
+from console.ledger.course import course, numbered
 from console.ledger.database import Database
-from console.ledger.fold import SEEN, Row, order
+from console.ledger.fold import SEEN, Row
 from console.ledger.models import BadFactRow, CallRow, FactRow, MenuStepRow, RecordingRow, SegmentRow, table
 from console.ledger.store import fact_of
 
 CALL, FACT, SEGMENT, MENU = table(CallRow), table(FactRow), table(SegmentRow), table(MenuStepRow)
 RECORDING, BAD = table(RecordingRow), table(BadFactRow)
 CALLBACKS = ("", "waiting", "reached", "given_up")
-_PARTS = (
-    ("segments", SEGMENT, (SEGMENT.c.start_ms, SEGMENT.c.kind.desc(), SEGMENT.c.key)),  # the queue before the agent
-    ("menu", MENU, (MENU.c.at_ms, MENU.c.id)),
-    ("recordings", RECORDING, (RECORDING.c.at_ms, RECORDING.c.id)),
+_PARTS: tuple[tuple[str, Table, Callable[[Row], Any]], ...] = (
+    ("segments", SEGMENT, lambda row: (row["start_ms"], row["kind"] != "queue", row["answered_ms"] or row["end_ms"], row["key"])),
+    ("menu", MENU, numbered),
+    ("recordings", RECORDING, numbered),
 )
 
 
@@ -70,22 +71,23 @@ class Queries:
             if row is None:
                 return None
             parts = {}
-            for name, target, sort in _PARTS:
-                found = connection.execute(select(target).where(target.c.call == call).order_by(*sort)).mappings()
-                parts[name] = [dict(part) for part in found]
+            for name, target, place in _PARTS:
+                found = connection.execute(select(target).where(target.c.call == call)).mappings()
+                parts[name] = sorted((dict(part) for part in found), key=place)
             facts = connection.execute(select(FACT).where(FACT.c.call == call, FACT.c.call != "")).all()
         told = [
             {"id": fact.id, "at_ms": fact.at_ms, "source": fact.source, "kind": fact.kind, "agent": fact.agent, "body": fact.body}
-            for fact in sorted(map(fact_of, facts), key=order)
+            for fact in course(map(fact_of, facts))
         ]
         return {**_told(row), **parts, "facts": told}
 
     def recording(self, call: str, number: int) -> str | None:
         """Path in the vault of the n-th filed recording of a call, counted from 1."""
         c = RECORDING.c
-        query = select(c.path).where(c.call == call, c.tenant == self.tenant, c.path != "").order_by(c.at_ms, c.id)
+        query = select(c.id, c.at_ms, c.path).where(c.call == call, c.tenant == self.tenant, c.path != "")
         with self.database.read() as connection:
-            return connection.execute(query.offset(number - 1).limit(1)).scalar()
+            found = sorted((dict(row) for row in connection.execute(query).mappings()), key=numbered)
+        return str(found[number - 1]["path"]) if number <= len(found) else None
 
     def bad_facts(self) -> int:
         """How many stream entries were put aside."""

@@ -52,7 +52,8 @@ export function callPanel(call, { names, agents, close }) {
     });
   }
 
-  const parts = [...call.segments, ...call.menu].sort((a, b) => (a.start_ms || a.at_ms) - (b.start_ms || b.at_ms) || (a.kind === "queue" ? -1 : 1));
+  // The sort is stable: at the same moment the key press stays before the queue it led to, and the queue before the agent.
+  const parts = [...call.menu, ...call.segments].sort((a, b) => (a.start_ms || a.at_ms) - (b.start_ms || b.at_ms));
   return [
     h("header", { class: "detail-head" }, h("div", {}, h("h2", { class: "number", id: "detail-caller" }, call.calling || t("call.withheld")), h("p", { class: "area" }, area)), h("span", { class: "pill", dataset: { result } }, word("result", result)), h("button", { type: "button", class: "quiet icon-only", id: "close-detail", "aria-label": t("detail.close"), onclick: close }, svg(ICONS.close, 18))),
     h(

@@ -13,7 +13,7 @@ from router.core.enter import bridge, force_talk
 from router.core.leave import close_offer, over, release_agent
 from router.core.lines import expected
 from router.core.moves import agent_to
-from router.core.placement import failed, guest_back, guest_in, guest_out, tell_remote, to_centre
+from router.core.placement import failed, gone, guest_back, guest_in, guest_out, tell_remote, to_centre
 from router.core.placing import SkillLoad, lendable
 from router.core.pools import first_free
 from router.core.remote import (
@@ -140,15 +140,12 @@ def links_lost(d: Desk, still: Sequence[str]) -> None:
 
 
 def remote_due(d: Desk, c: Call) -> None:
-    """The timer of a placement that is not to be asked for now."""
-    r = c.remote
-    if r is None:
-        return
-    if r.state is HomeState.RINGING:
+    """The timer of a placement that is not to be asked for now. A call that rings here wants nobody elsewhere any more; when it
+    waits again, the rules of that moment say whether it asks."""
+    if c.remote is not None and c.remote.state is HomeState.RINGING:
         failed(d, c, "REASON_EXPIRED", True)
-    elif r.state is HomeState.ASKED:
-        to_centre(d, "", Released(r.placement, "REASON_EXPIRED"))
-        r.state, r.placement = HOME[r.state][HomeEvent.NO_PLACE], ""
+    else:
+        gone(d, c, "REASON_EXPIRED")
 
 
 # ---- there

@@ -4,10 +4,11 @@ Theory. A *placement* is one attempt to have a waiting call answered elsewhere. 
 call apart (n goes up), and is the OfferId of the remote offer at both ends. Each end has a machine of its own, because either may
 lose sight of the other; every frame may come twice, late or never, so each event is either in the table or without effect.
 
-HOME: beside a waiting (or offered) call. At most one placement of a call is open, so never two places. WANTED: a timer `p:<call>`
-will ask. ASKED: a Place is out; asking anew gives the old id up first. RINGING: an agent is reserved there and our media node
-dials; the call keeps its place in the line meanwhile. TALKING: that agent answered first. GONE is whatever takes the call from
-where it waits: answered here, hung up, moved, lost. What is GONE, or asked anew, is released there.
+HOME: beside a waiting (or offered) call. At most one placement of a call is open, so never two places. Every state but NONE and
+TALKING has the timer `p:<call>`. WANTED: it will ask, or, if the call rings here by then, the wish is GONE. ASKED: a Place is
+out; asking anew gives the old id up first. RINGING: an agent is reserved there and our media node dials; the call keeps its place
+in the line meanwhile. TALKING: that agent answered first. GONE is whatever takes the call from where it waits: answered here,
+hung up, moved, lost. What is GONE, or asked anew, is released there.
 
 THERE: a reserved agent, as an offer without a media node. RESERVED ends by its timer if nobody speaks. UP: our own edge saw the
 seat answer (docs/adr/0106) but the home has not confirmed; if it cannot (the link is cut), the timer takes it for talking, and a

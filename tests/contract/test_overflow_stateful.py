@@ -145,7 +145,7 @@ class Overflow(Pair):
             state = c.remote.state if c.remote else HomeState.NONE
             if state is HomeState.NONE or state is HomeState.TALKING:
                 assert f"p:{c.id}" not in due
-            elif c.state == "waiting":
+            else:
                 assert f"p:{c.id}" in due, f"{c} would never be asked for again"
             if c.state not in ("waiting", "offered", "talking"):
                 assert state is HomeState.NONE, f"{c} is over and open elsewhere"

@@ -66,6 +66,15 @@ async def test_the_seats_of_the_city_come_first(world: World) -> None:
     assert (await enqueue(world, "c2", city="南京"))[0].agent == "a2"
 
 
+async def test_agents_with_equal_skills_hear_the_line_of_their_own_city(world: World) -> None:
+    """Two agents of two cities with the same skills: each takes the caller of the own city, whoever waits first and works first."""
+    await use(world, queue(stages=RINGS), cities=CITIES)
+    for call, city in (("c1", "武汉"), ("c2", "宜昌")):
+        await enqueue(world, call, city=city)
+    assert offer_in(await world.agent_effects("a2", s=1)).call == "c2"
+    assert offer_in(await world.agent_effects("a1", s=1)).call == "c1"
+
+
 async def test_a_freed_agent_takes_the_first_it_may_take(world: World) -> None:
     """Over all class lines and queues: the lowest score among those that its level, city and skills fit."""
     await use(world, queue(stages=RINGS), queue("r", "t"), cities=CITIES)
@@ -181,6 +190,17 @@ async def test_the_last_agent_must_serve_the_queue(world: World) -> None:
     e = replace(world.words("c1", "r"), customer="k1")
     await world.store.enqueue(world.node, e, world.now)
     assert await line_of(world, "c1") == "r:t:9:*"
+
+
+async def test_who_sent_a_call_on_is_not_its_last_agent(world: World) -> None:
+    """An agent with the skill of the other queue too sends the caller there: the policy's agent gets the call, not the sender."""
+    await use(world, queue(own_ms=10_000), queue("r", "t", own_ms=10_000))
+    await world.agent("a1", s=1, t=2)
+    (first,) = await enqueue(world, "c1", customer="k1")
+    await world.answered(first)
+    await world.agent("a2", t=1)
+    sent = replace(world.words("c1", "r"), customer="k1")
+    assert offer_in(await world.store.enqueue(world.node, sent, world.now)).agent == "a2"
 
 
 async def test_a_full_queue_turns_away(world: World) -> None:

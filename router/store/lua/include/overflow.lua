@@ -17,17 +17,11 @@ function R.unplaced(c, r, again)
   R.timer(again, 'p:' .. c.id)
 end
 
--- The timer of a placement that is not to be asked for now.
+-- The timer of a placement that is not to be asked for now. A call that rings here wants nobody elsewhere any more; when it waits
+-- again, the rules of that moment say whether it asks.
 function R.remote_due(c)
-  local r = R.remote(c)
-  if not r then return end
-  if c.place == 'ringing' then
-    R.remote_failed(c, 'REASON_EXPIRED', true)
-  elseif c.place == 'asked' then
-    R.tell_released('', r.placement, 'REASON_EXPIRED')
-    c.place, r.placement = HOME[c.place].no_place, ''
-    R.touch(c)
-  end
+  if c.place == 'ringing' then return R.remote_failed(c, 'REASON_EXPIRED', true) end
+  R.gone(c, 'REASON_EXPIRED')
 end
 
 -- State of a placement at the centre whose agent it is, by the row of its call.

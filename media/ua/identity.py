@@ -9,6 +9,7 @@ from media.ua.errors import SipError
 from media.ua.headers import name_addr
 from media.ua.message import Request
 from media.ua.uri import escape_user, parse_uri
+from ops.numbers import calling_number
 
 OURS = "x-tierline-"
 HANDED_ON = frozenset(["diversion", "history-info", "user-to-user"])  # RFC 5806, 7044, 7433: for the call logic to read
@@ -16,22 +17,19 @@ _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
 
 
 def called(request: Request) -> str:
-    """User of the Request-URI in plain text."""
+    """The number of the Request-URI."""
     return parse_uri(request.uri).number
 
 
 def calling(request: Request) -> str:
-    """User of P-Asserted-Identity, else of From, in plain text; "" if withheld (Privacy, anonymous)."""
+    """Who calls by P-Asserted-Identity, else by From; "" if withheld (ops/numbers.py)."""
     try:
-        if "privacy" in request.index and {"id", "user"} & set(request.get("privacy").lower().replace(" ", "").split(";")):
-            return ""
-        for value in [*request.elements("p-asserted-identity"), request.get("from")]:
-            uri = name_addr(value).parsed
-            if uri.user and uri.user.lower() != "anonymous" and uri.host.lower() != "anonymous.invalid":
-                return uri.number
+        privacy = request.get("privacy") if "privacy" in request.index else ""
+        values = [*request.elements("p-asserted-identity"), request.get("from")]
+        uris = [name_addr(value).parsed for value in values]
     except SipError:
         return ""
-    return ""
+    return calling_number([(uri.user, uri.host) for uri in uris], privacy)
 
 
 def told_headers(request: Request) -> dict[str, str]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from media.ua.errors import BadUri
+from ops.numbers import number_of
 from ops.values import dataclass
 
 _SIP = re.compile(
@@ -16,7 +17,6 @@ _IN_USER = re.compile(r"[@?\s]")  # the semicolon before them does not begin the
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*\Z")
 _USER_SAFE = "-_.!~*'()&=+$,;?/"  # unreserved and user-unreserved, RFC 3261 §25.1
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]*\Z")
-_VISUAL = str.maketrans("", "", "-.() ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +40,8 @@ class Uri:
 
     @property
     def number(self) -> str:
-        """The user in plain text: unescaped, bytes that are no UTF-8 replaced; tel without visual separators."""
-        plain = unquote(self.user.partition(";")[0] if self.scheme == "tel" else self.user, errors="replace")
-        plain = plain.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        return plain.translate(_VISUAL) if self.scheme == "tel" else plain
+        """The number or name that the user stands for (ops/numbers.py)."""
+        return number_of(self.user)
 
     @property
     def transport(self) -> str:

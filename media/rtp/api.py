@@ -48,6 +48,9 @@ class Audio(Protocol):
     async def answered(self, leg: Leg, sdp: bytes) -> None:
         """The phone's answer to an outbound leg (or to a re-offer of ours)."""
 
+    async def offer(self, leg: Leg) -> bytes:
+        """Our offer for a phone that asks for one within the dialog: ready for everything, whatever was held. `answered` follows."""
+
     async def reoffer(self, leg: Leg, sdp: bytes) -> bytes:
         """The phone's new offer within the dialog; the SDP for our 200. The pairing stays."""
 

@@ -44,6 +44,7 @@ class _Leg:
     phone: sdp.Audio | None = None
     port: int = 0  # local port its phone sends to
     version: int = 0  # of the SDP the phone has from us
+    told: bytes = b""  # that SDP
     partner: _Leg | None = None
 
     @property
@@ -124,11 +125,23 @@ class RtpEngine:
         """The phone's answer to an outbound leg. Raises BadSdp, RtpError."""
         phone = _read(sdp)
         async with self._turn(leg) as one:
-            one.phone = phone
+            asked, one.phone = one.phone is not None, phone
             if one.partner is not None:  # told twice, or after a re-offer of ours
                 await self._join(one, one.partner)
                 return
+            if asked:
+                await self._park(one)
+                return
             await self._do("answer", leg, {**_tags(one.dummy_tag, one.tag), "sdp": phone.text()}, QUIET)
+
+    async def offer(self, leg: Leg) -> bytes:
+        """Our offer for a phone that asks for one: what it has from us, ready to send and to hear (RFC 3261 §14.2, RFC 6337 §5.1)."""
+        async with self._turn(leg) as one:
+            if not one.told:
+                raise RtpError(f"leg {one.tag} has no SDP of ours yet")
+            one.version += 1
+            one.told = sdp.ready(one.told, one.version)
+            return one.told
 
     async def reoffer(self, leg: Leg, sdp: bytes) -> bytes:
         """The phone's new offer within the dialog; the SDP for our 200. Whom it hears stays as it is.
@@ -159,8 +172,8 @@ class RtpEngine:
             raise RtpError("rtpengine answered without an SDP")
         one.version += 1
         session = zlib.crc32(f"{one.leg.call} {one.leg.leg}".encode())
-        out, one.port = sdp.for_phone(text, session, one.version, offer)
-        return out
+        one.told, one.port = sdp.for_phone(text, session, one.version, offer)
+        return one.told
 
     def _preferred(self, leg: Leg) -> tuple[str, ...]:
         phones = [one.phone for one in self._calls[leg.call].legs.values() if one.phone is not None]

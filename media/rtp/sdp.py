@@ -199,6 +199,17 @@ def for_phone(from_rtpengine: bytes, session: int, version: int, offer: Audio | 
     return _join(head), int(match[2])
 
 
+def ready(ours: bytes, version: int) -> bytes:
+    """An SDP that the phone has from us as a new offer, in which nothing is held any more."""
+    lines = []
+    for line in ours.decode().removesuffix("\r\n").split("\r\n"):
+        if line[:2] == "o=":
+            name, session, _, address = line.split(" ", 3)
+            line = f"{name} {session} {version} {address}"
+        lines.append("a=sendrecv" if line[:2] == "a=" and line[2:] in DIRECTIONS else line)
+    return _join(lines)
+
+
 def _refused(stream: str) -> str:
     match = _MEDIA.fullmatch(stream)
     if match is None:

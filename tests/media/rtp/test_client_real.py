@@ -266,6 +266,37 @@ async def test_hold_by_the_phone(house: House) -> None:
     await hears(caller, AGENT)
 
 
+async def test_a_phone_that_held_and_asks_for_our_offer_is_heard_again(house: House) -> None:
+    """After hold our own offer says sendrecv in the next version on the same port, and the phone's answer brings the sound back."""
+    a, caller = await house.caller()
+    b, agent = await house.agent()
+    await house.engine.pair(a, b)
+    for held in ("sendonly", "inactive"):
+        answer = await house.engine.reoffer(a, caller.sdp(held))
+        offer = await house.engine.offer(a)
+        assert b"a=sendrecv" in offer and b"a=recvonly" not in offer and b"a=inactive" not in offer
+        assert _version(offer) == _version(answer) + 1
+        assert caller.connect(offer) == (await house.engine.look(a)).port
+        await house.engine.answered(a, caller.sdp())
+        await hears(agent, CALLER)
+        await hears(caller, AGENT)
+        assert _version(await house.engine.reoffer(a, caller.sdp())) == _version(offer) + 1
+
+
+async def test_a_parked_phone_that_held_and_asks_for_our_offer_is_played_to(house: House) -> None:
+    """A caller whom nobody is connected to yet hears a prompt after hold and resume without SDP; while it holds it cannot."""
+    a, caller = await house.caller()
+    await house.engine.reoffer(a, caller.sdp("inactive"))
+    caller.connect(await house.engine.offer(a))
+    await house.engine.answered(a, caller.sdp())
+    await house.engine.play(a, house.prompt(), repeat=100)
+    await hears(caller, PROMPT)
+
+
+def _version(sdp: bytes) -> int:
+    return int(sdp.partition(b"o=")[2].split()[2])
+
+
 async def test_closing_a_leg_leaves_the_others(house: House) -> None:
     """Who was paired with a closed leg hears nobody, can be paired again, and the last close frees the call."""
     a, caller = await house.caller()

@@ -127,8 +127,10 @@ class Call:
     late_offer: bool = False  # the INVITE asked for our offer
     digits: str = ""  # pressed before the menu began
     menu_path: tuple[str, ...] = ()
+    key_ms: int = 0  # how long the menu waits for a key, while the caller holds
     # what plays
     playing: Playing = Playing.NOTHING
+    file: Path | None = None  # the one that plays, or will once the caller does not hold any more
     rest: tuple[Path, ...] = ()
     op: int = 0
     mute: int = 0  # prompts in a row that did not play
@@ -263,6 +265,7 @@ def new_call(call: CallId, house: House, invited: on.Invited, now: int) -> Call:
     made = Call(call, house, person, *house.greet(invited.called))
     made.late_offer = not invited.sdp
     made.legs[CALLER] = LegState(CALLER, Phase.ASKED)
+    made.caller.begin(invited.sdp)
     return made
 
 

@@ -96,6 +96,7 @@ def on_progress(call: Call, event: on.SeatProgress, now: int) -> State:
 def on_customer(call: Call, event: on.SeatAnswered, now: int) -> State:
     """The customer picked up: let the two hear each other."""
     call.caller.move("answered")
+    call.caller.begin(event.sdp)
     seat = call.ring.leg.id
     call.out += [do.StopPlay(seat), do.Connect(CALLER, event.sdp, talking.to_be_recorded(call), seat)]
     return State.DIALLING

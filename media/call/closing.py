@@ -66,7 +66,7 @@ def _let_all_go(call: Call, outcome: Outcome, last_words: tuple[Path, ...]) -> S
         drop(call, ring, outcome.reason)
     if call.talk is not None and call.talk.recording:
         call.out.append(do.StopRecord())
-    if last_words and call.caller.phase is Phase.UP:
+    if last_words and call.caller.phase is Phase.UP and not call.caller.quiet:
         if call.talk is not None:
             call.out.append(do.Park())
         player.play(call, Playing.FAREWELL, last_words)

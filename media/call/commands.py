@@ -46,6 +46,13 @@ class TakeOffer:
 
 
 @dataclass(frozen=True, slots=True)
+class MakeOffer:
+    """A phone within its dialog asks for our offer -> OfferTaken, OfferRefused; its answer comes as TakeAnswer."""
+
+    leg: LegId
+
+
+@dataclass(frozen=True, slots=True)
 class Connect:
     """A phone's answer: it (a seat) and `to` (the caller) hear each other -> Paired, AnswerRefused. `recorded`: Record follows."""
 
@@ -102,8 +109,9 @@ class CloseCall:
 
 
 Verb = (
-    OpenCaller | OpenSeat | TakeAnswer | TakeOffer | Connect | Park | Play | StopPlay | Record | StopRecord | CloseSeat | CloseCall
-)
+    OpenCaller | OpenSeat | TakeAnswer | TakeOffer | MakeOffer | Connect | Park | Play | StopPlay | Record | StopRecord | CloseSeat
+    | CloseCall
+)  # fmt: skip
 
 
 # ---- everything else --------------------------------------------------------------------------------------------

@@ -148,7 +148,7 @@ class AnswerRefused:
 
 @dataclass(frozen=True, slots=True)
 class OfferTaken:
-    """A phone's new offer is in place (leg: any); `sdp` answers it."""
+    """A phone's new offer is in place (leg: any) and `sdp` answers it, or `sdp` is the offer that it asked for."""
 
     leg: LegId
     sdp: bytes

@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from media.ua.errors import BadSdp
+from media.ua.sdp import audio
 from ops.ids import LegId
 
 CALLER = LegId("a")
@@ -60,6 +62,17 @@ class LegState:
     phase: Phase
     sdp: bytes = b""  # ours, as last sent to the phone
     rang: bool = False  # answered 1xx
+    held: bool = False  # its phone does not want to hear us
+    holds: bool = False  # so says its last offer or answer, which may not be in place yet
+
+    @property
+    def quiet(self) -> bool:
+        """Nothing is to be sent to its phone."""
+        return self.held or self.holds
+
+    def begin(self, sdp: bytes) -> None:
+        """Its phone's first SDP is in place: phones may hold from the start."""
+        self.held = self.holds = holds(sdp)
 
     def move(self, what: str) -> bool:
         """Go on by one word of MOVES; False (and no move) if the leg is past that."""
@@ -69,6 +82,14 @@ class LegState:
         self.phase = to
         self.rang = self.rang or what == "progress"
         return True
+
+
+def holds(sdp: bytes) -> bool:
+    """Whether a phone that says this does not want to hear us: sendonly, inactive, or the old 0.0.0.0 (RFC 3264 §8.4)."""
+    try:
+        return audio(sdp).held
+    except BadSdp:  # rtpengine's client says what is wrong with it
+        return False
 
 
 def audio_port(sdp: bytes) -> int:

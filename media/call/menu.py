@@ -58,7 +58,8 @@ def _stop(call: Call, command: ivr.StopPlay, now: int) -> None:
 
 
 def _wait(call: Call, command: ivr.Wait, now: int) -> None:
-    if command.ms:
+    call.key_ms = command.ms
+    if command.ms and not call.caller.quiet:
         call.arm(on.MenuTimeout(), command.ms)
     else:
         call.disarm(on.MenuTimeout)
@@ -84,6 +85,7 @@ _CARRY: dict[type, Callable[[Call, Any, int], None]] = {
 
 def _leave(call: Call, command: ivr.EnterQueue | ivr.Goodbye, now: int) -> State:
     call.disarm(on.MenuTimeout)
+    call.key_ms = 0
     if isinstance(command, ivr.EnterQueue):
         return queueing.enter(call, command.queue, command.priority, now)
     return finish(call, now, _refused(call) or (outcome.NO_INPUT if command.no_input else outcome.MENU_END))

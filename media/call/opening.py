@@ -43,6 +43,7 @@ def on_confirmed(call: Call, event: on.CallerConfirmed, now: int) -> State:
     if call.late_offer:
         if not event.sdp:
             return finish(call, now, outcome.BAD_SDP)
+        call.caller.begin(event.sdp)
         call.out.append(do.TakeAnswer(call.caller.id, event.sdp))
         return State.OPENING
     return menu.begin(call, now)

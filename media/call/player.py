@@ -2,6 +2,8 @@
 
 rtpengine tells how long a file is but not when it ends, so each file has a timer. A file that does not play counts as over:
 the caller misses a sentence, not the call.
+
+Nothing is sent to a caller who holds: what should play waits, and begins anew when the caller is back.
 """
 
 from __future__ import annotations
@@ -27,7 +29,23 @@ def play(call: Call, what: Playing, files: tuple[Path, ...]) -> bool:
 
 def _start(call: Call, file: Path, repeat: int) -> None:
     call.op += 1
-    call.out.append(do.Play(file, repeat, call.op))
+    call.file = file
+    if not call.caller.quiet:
+        call.out.append(do.Play(file, repeat, call.op))
+
+
+def pause(call: Call) -> None:
+    """The caller holds."""
+    if call.playing is not Playing.NOTHING:
+        call.disarm(on.PromptOver)
+        call.op += 1  # news of what played until now are stale
+        call.out.append(do.StopPlay())
+
+
+def resume(call: Call) -> None:
+    """The caller is back: what should play begins anew."""
+    if call.file is not None:
+        _start(call, call.file, FOR_EVER if call.playing is Playing.MUSIC else 1)
 
 
 def hush(call: Call) -> None:
@@ -40,7 +58,7 @@ def hush(call: Call) -> None:
 def forget(call: Call) -> None:
     """What played is over, or does not matter any more."""
     call.disarm(on.PromptOver)
-    call.playing, call.rest = Playing.NOTHING, ()
+    call.playing, call.file, call.rest = Playing.NOTHING, None, ()
 
 
 def started(call: Call, event: on.PlayStarted) -> None:

@@ -62,6 +62,7 @@ def _live(state: State) -> dict[type, Row]:
         on.OfferTaken: _row(renegotiate.on_offer_taken, state),
         on.OfferRefused: _row(renegotiate.on_offer_refused, state),
         on.Reanswered: _row(renegotiate.on_reanswered, state),
+        on.AnswerTaken: _row(renegotiate.on_answer_taken, state),
         on.Released: _row(talking.on_released, C),
         on.EndNow: _row(talking.on_end_now, C),
     }
@@ -96,7 +97,7 @@ def _ringing(state: State, fewer: State) -> dict[type, Row]:
         on.Offered: _row(ringing.on_offered_again, fewer, R, RR),
         on.Withdrawn: _row(ringing.on_withdrawn, fewer, state),
         on.TurnedAway: _row(ringing.on_turned_away, M, Q, state, C),
-        **_ignore(state, on.CallerConfirmed, on.AnswerTaken, on.AnswerRefused, on.Refused),
+        **_ignore(state, on.CallerConfirmed, on.AnswerRefused, on.Refused),
     }
 
 
@@ -137,7 +138,7 @@ TABLE: dict[State, dict[type, Row]] = {
         on.PlayFailed: _row(menu.on_play_failed, M, Q, C),
         on.CallerGone: _row(menu.on_gone, C),
         on.Offered: _row(closing.on_offered, M),
-        **_ignore(M, on.CallerConfirmed, on.AnswerTaken, on.AnswerRefused, on.Queued, on.Withdrawn, on.Refused, on.TurnedAway),
+        **_ignore(M, on.CallerConfirmed, on.AnswerRefused, on.Queued, on.Withdrawn, on.Refused, on.TurnedAway),
     },
     Q: {
         **_live(Q),
@@ -149,7 +150,7 @@ TABLE: dict[State, dict[type, Row]] = {
         on.Offered: _row(ringing.on_offered, Q, R),
         on.Refused: _row(queueing.on_refused, Q, C),
         on.TurnedAway: _row(ringing.on_turned_away, M, Q, C),
-        **_ignore(Q, on.CallerConfirmed, on.AnswerTaken, on.AnswerRefused, on.Withdrawn),
+        **_ignore(Q, on.CallerConfirmed, on.AnswerRefused, on.Withdrawn),
     },
     R: _ringing(R, Q),
     RR: _ringing(RR, R),
@@ -161,7 +162,7 @@ TABLE: dict[State, dict[type, Row]] = {
         on.CallerGone: _row(ringing.on_gone, C),
         **_ignore(B, on.Offered, on.Withdrawn, on.TurnedAway),  # the agent has picked up: Settle will tell, and wins
         **_ignore(B, on.CallerConfirmed, on.CallerDigit, on.SeatProgress, on.SeatAnswered, on.Queued, on.Refused),
-        **_ignore(B, on.PlayStarted, on.PlayFailed, on.AnswerTaken),
+        **_ignore(B, on.PlayStarted, on.PlayFailed),
     },
     S: {
         **_calling_back(S),
@@ -192,7 +193,7 @@ TABLE: dict[State, dict[type, Row]] = {
         on.Withdrawn: _row(talking.on_withdrawn, T),
         on.Refused: _row(talking.on_refused, T),
         on.RecordFailed: _row(closing.on_record_failed, T),
-        **_ignore(T, on.CallerConfirmed, on.CallerDigit, on.SeatProgress, on.SeatAnswered, on.AnswerTaken, on.AnswerRefused),
+        **_ignore(T, on.CallerConfirmed, on.CallerDigit, on.SeatProgress, on.SeatAnswered, on.AnswerRefused),
         **_ignore(T, on.PlayStarted, on.PlayFailed, on.Queued, on.TurnedAway),
     },
     C: {

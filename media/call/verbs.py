@@ -41,6 +41,10 @@ async def _take_offer(audio: Audio, call: CallId, verb: do.TakeOffer) -> on.Even
     return on.OfferTaken(verb.leg, await audio.reoffer(Leg(call, verb.leg), verb.sdp))
 
 
+async def _make_offer(audio: Audio, call: CallId, verb: do.MakeOffer) -> on.Event:
+    return on.OfferTaken(verb.leg, await audio.offer(Leg(call, verb.leg)))
+
+
 async def _connect(audio: Audio, call: CallId, verb: do.Connect) -> on.Event:
     await audio.connect(Leg(call, verb.to), Leg(call, verb.leg), verb.sdp, verb.recorded)
     return on.Paired(verb.leg)
@@ -80,6 +84,7 @@ RUN: dict[type, Callable[[Audio, CallId, Any], Awaitable[on.Event | None]]] = {
     do.OpenSeat: _open_seat,
     do.TakeAnswer: _take_answer,
     do.TakeOffer: _take_offer,
+    do.MakeOffer: _make_offer,
     do.Connect: _connect,
     do.Park: _park,
     do.Play: _play,
@@ -94,6 +99,7 @@ FAILED: dict[type, Callable[[Any, bool], on.Event]] = {
     do.OpenSeat: lambda verb, bad: on.SeatOpenFailed(verb.leg),
     do.TakeAnswer: lambda verb, bad: on.AnswerRefused(verb.leg, bad),
     do.TakeOffer: lambda verb, bad: on.OfferRefused(verb.leg, bad),
+    do.MakeOffer: lambda verb, bad: on.OfferRefused(verb.leg, bad),
     do.Connect: lambda verb, bad: on.AnswerRefused(verb.leg, bad),
     do.Play: lambda verb, bad: on.PlayFailed(verb.op),
     do.Record: lambda verb, bad: on.RecordFailed(verb.name),

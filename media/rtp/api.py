@@ -49,7 +49,7 @@ class Audio(Protocol):
         """The phone's answer to an outbound leg (or to a re-offer of ours)."""
 
     async def offer(self, leg: Leg) -> bytes:
-        """Our offer for a phone that asks for one within the dialog: ready for everything, whatever was held. `answered` follows."""
+        """Our offer for a phone that asks for one within the dialog: sendrecv, whatever was held. `answered` follows."""
 
     async def reoffer(self, leg: Leg, sdp: bytes) -> bytes:
         """The phone's new offer within the dialog; the SDP for our 200. The pairing stays."""

@@ -135,7 +135,7 @@ class RtpEngine:
             await self._do("answer", leg, {**_tags(one.dummy_tag, one.tag), "sdp": phone.text()}, QUIET)
 
     async def offer(self, leg: Leg) -> bytes:
-        """Our offer for a phone that asks for one: what it has from us, ready to send and to hear (RFC 3261 §14.2, RFC 6337 §5.1)."""
+        """Our offer for a phone that asks for one: what it has from us, as sendrecv (RFC 3261 §14.2, RFC 6337 §5.1)."""
         async with self._turn(leg) as one:
             if not one.told:
                 raise RtpError(f"leg {one.tag} has no SDP of ours yet")

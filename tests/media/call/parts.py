@@ -65,6 +65,10 @@ class Audio:
     async def answered(self, leg: ua.Leg, sdp: bytes) -> None:
         self._did("answered")
 
+    async def offer(self, leg: ua.Leg) -> bytes:
+        self._did("offer")
+        return SDP
+
     async def reoffer(self, leg: ua.Leg, sdp: bytes) -> bytes:
         self._did("reoffer")
         return SDP

@@ -14,12 +14,13 @@ from media.call.leg import Phase
 from media.record.api import Filed, NotFiled
 from media.ua import api as ua
 from ops.ids import CallId, LegId
+from tests.media.call.test_hold import HOLDS
 from tests.media.call.world import SDP, World
 
 LEGS = st.sampled_from([LegId("b1"), LegId("b2"), LegId("b3")])
 ANY_LEG = st.sampled_from([LegId("a"), LegId("b1"), LegId("b2")])
 REASONS = st.sampled_from([Reason.REASON_EXPIRED, Reason.REASON_AGENT_GONE, Reason.REASON_UNKNOWN_QUEUE])
-SDPS = st.sampled_from([SDP, b""])
+SDPS = st.sampled_from([SDP, b"", HOLDS[0]])
 OFFERS = st.sampled_from(["o1", "o2", "o3", "c1.p1", "c1.p2"])
 QUEUES = st.sampled_from(["general", "bills"])
 AWAY = st.sampled_from([Reason.REASON_CLOSED, Reason.REASON_QUEUE_FULL, Reason.REASON_WAITED_TOO_LONG])

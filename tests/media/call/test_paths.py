@@ -256,16 +256,6 @@ def test_hold_by_the_seat() -> None:
     assert world.state is State.TALKING
 
 
-def test_a_reoffer_without_sdp_gets_what_we_had() -> None:
-    """The phone asks for our offer: the last SDP it had from us; its answer is put in place."""
-    world = World().talking().feed(on.Reoffered(LegId("a"), b""))
-    assert world.sip()[-1] == ua.AcceptOffer(world.call.name(LegId("a")), CALLER_SDP)
-    world.feed(on.Reanswered(LegId("a"), SDP))
-    assert world.verbs(do.TakeAnswer)[-1] == do.TakeAnswer(LegId("a"), SDP)
-    world.feed(on.AnswerTaken(LegId("a")))
-    assert world.state is State.TALKING
-
-
 def test_a_bad_reoffer_changes_nothing() -> None:
     """488 for an SDP that cannot be used, 500 for our own trouble; the talk goes on."""
     world = World().talking().feed(on.Reoffered(B1, b"x"), on.OfferRefused(B1, bad_sdp=True))

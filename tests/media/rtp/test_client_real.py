@@ -284,7 +284,7 @@ async def test_a_phone_that_held_and_asks_for_our_offer_is_heard_again(house: Ho
 
 
 async def test_a_parked_phone_that_held_and_asks_for_our_offer_is_played_to(house: House) -> None:
-    """A caller whom nobody is connected to yet hears a prompt after hold and resume without SDP; while it holds it cannot."""
+    """A caller whom nobody is connected to yet hears a prompt after hold and resume without SDP."""
     a, caller = await house.caller()
     await house.engine.reoffer(a, caller.sdp("inactive"))
     caller.connect(await house.engine.offer(a))

@@ -16,9 +16,10 @@ from dataclasses import dataclass, replace
 from ops import hours, rulebook
 from ops.centre import Branch, Calendar, CentreConfig
 from ops.config import ConfigError
+from ops.number_plan import canonical
 from ops.rulebook import RuleBook
 from router.core.commands import Book, Rules
-from router.core.home import canonical, city_key
+from router.core.home import city_key
 from router.rules import rules_of
 
 log = logging.getLogger(__name__)

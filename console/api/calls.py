@@ -8,7 +8,6 @@ import io
 import re
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from aiohttp import web
 
@@ -17,6 +16,7 @@ from console.api.errors import NotFound
 from console.api.fields import Text, Whole
 from console.ledger.fold import Row
 from console.ledger.queries import Search
+from ops.number_plan import searched
 
 OUTCOMES = ("answered", "abandoned", "self_served", "refused", "failed", "elsewhere", "open")
 CSV_MOST = 200_000
@@ -29,15 +29,15 @@ CSV_COLUMNS = (
 )
 
 
-def _search(fields: dict[str, Any]) -> Search:
-    before = None
+def _search(call: Call) -> Search:
+    fields, before = call.fields, None
     if cursor := fields.get("before"):
-        at, _, call = str(cursor).partition(".")
-        before = int(at), call
+        at, _, id_ = str(cursor).partition(".")
+        before = int(at), id_
     return Search(
         from_ms=fields.get("from", 0),
         to_ms=fields.get("to", 0),
-        number=fields.get("number", ""),
+        numbers=searched(fields.get("number", ""), call.ctx.config.centre.country),
         agent=fields.get("agent", ""),
         queue=fields.get("queue", ""),
         outcome=fields.get("outcome", ""),
@@ -48,7 +48,7 @@ def _search(fields: dict[str, Any]) -> Search:
 async def list_calls(call: Call) -> web.StreamResponse:
     """Calls, newest first, a page at a time."""
     limit = call.fields.get("limit", 50)
-    rows = await asyncio.to_thread(call.ctx.queries.calls, _search(call.fields), limit + 1)
+    rows = await asyncio.to_thread(call.ctx.queries.calls, _search(call), limit + 1)
     page = rows[:limit]
     after = f"{page[-1]['first_ms']}.{page[-1]['id']}" if len(rows) > limit else ""
     return web.json_response({"calls": page, "next": after})
@@ -87,7 +87,7 @@ async def export(call: Call) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": "text/csv; charset=utf-8", "Content-Disposition": disposition})
     await response.prepare(call.request)
     await response.write(b"\xef\xbb\xbf" + _lines([[name.removesuffix("_ms") for name in CSV_COLUMNS]]))
-    portions = call.ctx.queries.all_calls(_search(call.fields), CSV_MOST)
+    portions = call.ctx.queries.all_calls(_search(call), CSV_MOST)
     try:
         while rows := await asyncio.to_thread(next, portions, None):
             await response.write(_lines([[_cell(row, name) for name in CSV_COLUMNS] for row in rows]))
@@ -112,11 +112,12 @@ def _cell(row: Row, name: str) -> str:
     return f"'{text}" if risky else text  # a spreadsheet must not take a caller's text for a formula
 
 
+_NUMBER_TYPED = r"[+0-9A-Za-z*#.,()/\s\-\u2010-\u2015\u2212\uff08\uff09\uff0b\uff0d\uff10-\uff19]+"  # full-width forms too
 _CALL = Text("call", "id of the call", longest=64)
 _FILTERS = (
     Whole("from", "first moment of arrival, UTC ms", required=False),
     Whole("to", "end of arrival, UTC ms, not included", required=False),
-    Text("number", "part of the caller's or called number", required=False, longest=32, pattern=r"[+0-9A-Za-z*#.-]+"),
+    Text("number", "the caller's or called number in any form, or a part of it", required=False, longest=40, pattern=_NUMBER_TYPED),
     Text("agent", "id of the agent that talked last", required=False, longest=64),
     Text("queue", "id of the last queue", required=False, longest=64),
     Text("outcome", "how it ended; open: it lasts", required=False, choices=OUTCOMES),

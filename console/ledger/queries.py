@@ -30,7 +30,7 @@ class Search:
 
     from_ms: int = 0
     to_ms: int = 0
-    number: str = ""  # part of the caller's or called number
+    numbers: tuple[str, ...] = ()  # one of these is part of the caller's or called number
     agent: str = ""  # the last one that talked
     queue: str = ""
     outcome: str = ""  # a result, or "open"
@@ -108,8 +108,8 @@ def _conditions(search: Search) -> Iterator[ColumnElement[bool]]:
         yield c.first_ms >= search.from_ms
     if search.to_ms:
         yield c.first_ms < search.to_ms
-    if search.number:
-        yield or_(c.calling.contains(search.number, autoescape=True), c.called.contains(search.number, autoescape=True))
+    if search.numbers:
+        yield or_(*(column.contains(part, autoescape=True) for part in search.numbers for column in (c.calling, c.called)))
     if search.agent:
         yield c.agent == search.agent
     if search.queue:

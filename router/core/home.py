@@ -1,24 +1,16 @@
-"""Home area of a caller (归属地) and the forms in which numbers come from carriers.
-
-The numbering plan is phonenumbers' (geographic and carrier data of libphonenumber), not ours. What is ours: carriers hand in
-`+86 138...`, `0086138...`, `86138...`, `0138...` and numbers behind IP-telephony prefixes such as 17951, and the library writes
-province and city in one word.
-"""
+"""Home area of a caller (归属地): the library's geographic data (phonenumbers), which writes province and city in one word."""
 
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass
 from functools import lru_cache
 
 import phonenumbers
-from phonenumbers import NumberParseException, PhoneNumber, carrier, geocoder
+from phonenumbers import carrier, geocoder
 
-# Call-by-call prefixes of China's carriers that may still stand before a calling number (179xx: YD/T 1314; the others are China
-# Mobile's, Unicom's and Telecom's own). Taken off only if a valid number remains.
-IP_PREFIX = re.compile(r"^(179\d\d|12593|11808|10193)(?=\d{7,})")
-_NOISE = re.compile(r"[\s\-().]")
+from ops.number_plan import parsed
+
 _PLAIN = "河北 山西 辽宁 吉林 黑龙江 江苏 浙江 安徽 福建 江西 山东 河南 湖北 湖南 广东 海南 四川 贵州 云南 陕西 甘肃 青海"
 _SHORT = {
     **{short: short + "市" for short in ("北京", "天津", "上海", "重庆")},
@@ -43,47 +35,6 @@ class Home:
     def words(self) -> tuple[str, str, str, str]:
         """In the order of common.v1.HomeArea."""
         return self.country, self.province, self.city, self.carrier
-
-
-def _tries(number: str, country: str) -> list[str]:
-    """What the number may mean, likeliest first."""
-    plain = _NOISE.sub("", number)
-    code = str(phonenumbers.country_code_for_region(country))
-    bare = IP_PREFIX.sub("", plain) if country == "CN" else plain
-    found = []
-    for text in dict.fromkeys((plain, bare)):
-        digits = text.lstrip("+")
-        if digits.startswith("00"):
-            found.append("+" + digits[2:])
-        found.append(text)
-        if digits.startswith(code):
-            found.append("+" + digits)
-        if text.startswith("0"):
-            found.append(text[1:])  # a trunk 0 before a mobile number
-    return found
-
-
-@lru_cache(maxsize=65_536)
-def parsed(number: str, country: str) -> PhoneNumber | None:
-    """The valid number it means for a centre in `country`, else None."""
-    if not _NOISE.sub("", number).lstrip("+").isdigit():
-        return None
-    for text in _tries(number, country):
-        try:
-            found = phonenumbers.parse(text, country)
-        except NumberParseException:
-            continue
-        if phonenumbers.is_valid_number(found):
-            return found
-    return None
-
-
-def canonical(number: str, country: str) -> str:
-    """E.164 with +, or the digits as they are if it is no valid number (service numbers, prefixes)."""
-    found = parsed(number, country)
-    if found is not None:
-        return str(phonenumbers.format_number(found, phonenumbers.PhoneNumberFormat.E164))
-    return _NOISE.sub("", number)
 
 
 def split_area(text: str) -> tuple[str, str]:

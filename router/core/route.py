@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from router.core.home import canonical
+from ops.number_plan import canonical
 
 SIP_STATUS = {"REASON_BLACKLISTED": 603, "REASON_UNKNOWN_NUMBER": 404, "REASON_UNKNOWN_TRUNK": 403}
 

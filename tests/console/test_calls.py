@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -50,6 +52,41 @@ async def test_search(desk: Desk) -> None:
     assert await found("number=00000007") == [7] and await found("number=95500") == list(range(10))
     assert await found("queue=bills&outcome=answered") == [0, 1, 2, 5, 6, 7]
     assert await found(f"from={T0 + 40}&to={T0 + 81}") == [2, 3, 4]
+
+
+FORMS: dict[str, tuple[str, ...]] = {
+    "mobile": ("+8613871234567", "13871234567", "013871234567", "008613871234567", "8613871234567", "17951013871234567"),
+    "city": ("02787654321", "+862787654321", "862787654321", "00862787654321"),
+    "abroad": ("+442079460958", "00442079460958"),
+}
+
+
+@pytest.mark.parametrize("who", FORMS)
+async def test_every_form_of_a_number_finds_every_call_of_it(desk: Desk, who: str) -> None:
+    """However carriers wrote the number of a caller, and however it is typed, the search finds all calls of the number alone."""
+    made = []
+    for n, number in enumerate((*FORMS["mobile"], *FORMS["city"], *FORMS["abroad"])):
+        one = answered(T0 + n, n)
+        told = [replace(f, body={**f.body, "calling": number}) if "calling" in f.body else f for f in one.facts]
+        one.facts = told
+        made.append((one, number))
+    boss = await filled(desk, [one for one, _ in made])
+    want = sorted(one.call for one, number in made if number in FORMS[who])
+    typed = {
+        "mobile": (
+            *FORMS["mobile"],
+            "138 7123 4567",
+            "138-7123-4567",
+            "+86 (138) 7123-4567",
+            "１３８７１２３４５６７",
+            " 71234567 ",
+        ),
+        "city": (*FORMS["city"], "027-8765 4321", "(027) 87654321", "+86 27 8765 4321", "027 8765", "+86 27876"),
+        "abroad": (*FORMS["abroad"], "+44 20 7946 0958", "0044-20-7946-0958", "+4420"),
+    }
+    for text in typed[who]:
+        got = await boss.get(f"/api/calls?number={quote(text)}")
+        assert sorted(row["id"] for row in got["calls"]) == want, text
 
 
 async def test_callbacks_are_marked(desk: Desk) -> None:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.core.home import Home, canonical, home_of, split_area
+from ops.number_plan import canonical
+from router.core.home import Home, home_of, split_area
 
 MOBILE = Home("CN", "江苏省", "连云港市", "中国移动")
 FORMS = ["13812345678", "+8613812345678", "008613812345678", "8613812345678", "013812345678", "1795113812345678"]

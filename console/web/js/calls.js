@@ -15,7 +15,7 @@ export function callsView({ me, problem }, kept = {}) {
   const field = (id, label, input) => h("div", { class: "field" }, h("label", { for: id }, label), input);
   const option = (value, text) => h("option", { value, selected: false }, text);
   const inputs = {
-    number: h("input", { id: "f-number", type: "search", inputmode: "tel", maxlength: 32, pattern: "[+0-9A-Za-z*#.\\-]*", autocomplete: "off" }),
+    number: h("input", { id: "f-number", type: "search", inputmode: "tel", maxlength: 40, autocomplete: "off" }),
     agent: h("select", { id: "f-agent" }, option("", t("calls.any")), me.seats.map((seat) => option(seat.agent, `${seat.name} (${seat.agent})`))),
     queue: h("select", { id: "f-queue" }, option("", t("calls.any")), me.queues.map((queue) => option(queue.id, named(queue)))),
     outcome: h("select", { id: "f-outcome" }, option("", t("calls.any")), OUTCOMES.map((name) => option(name, word("result", name)))),

@@ -18,6 +18,7 @@ class Centre:
     tier: str = "province"  # national, province
     tenant: str = "main"
     country: str = "CN"  # ISO 3166 alpha-2: how national numbers are read
+    zone: str = "Asia/Shanghai"  # IANA name: times in exports
     languages: tuple[str, ...] = ("zh", "en")  # first one is the default
     numbers: tuple[str, ...] = ()  # service numbers callers dial; () takes every called number
 

@@ -119,6 +119,7 @@ RULES: dict[type, dict[str, Rule]] = {
         "tier": _TIER,
         "tenant": _name,
         "country": _like(r"[A-Z]{2}", 'two capital letters of ISO 3166, like "CN"'),
+        "zone": _zone,
         "languages": _filled(_each(_one_of("zh", "en"))),
         "numbers": _each(_like(r"\+?\d{2,15}", 'digits, like "12345"')),
     },

@@ -49,13 +49,6 @@ class Queries:
             found = connection.execute(self._select(search).limit(limit)).mappings()
             return [_told(row) for row in found]
 
-    def all_calls(self, search: Search, most: int) -> Iterator[list[Row]]:
-        """The same in portions, for exports: a database cursor, not memory, holds the rest."""
-        with self.database.read() as connection:
-            found = connection.execution_options(yield_per=500).execute(self._select(search).limit(most)).mappings()
-            for part in found.partitions():
-                yield [_told(row) for row in part]
-
     def _select(self, search: Search) -> Select[Any]:
         c = CALL.c
         query = select(CALL).where(c.tenant == self.tenant, *_conditions(search))

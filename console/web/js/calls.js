@@ -2,7 +2,7 @@
 import { get, query } from "./api.js";
 import { callPanel } from "./detail.js";
 import { ICONS, clockTime, duration, fill, h, svg } from "./dom.js";
-import { named, t, word } from "./i18n.js";
+import { languageNow, named, t, word } from "./i18n.js";
 
 const OUTCOMES = ["answered", "abandoned", "self_served", "refused", "failed", "elsewhere", "open"];
 const PAGE = 50;
@@ -58,7 +58,7 @@ export function callsView({ me, problem }, kept = {}) {
   }
 
   async function load(older = false) {
-    csv.href = `/api/calls.csv${query(state.search)}`;
+    csv.href = `/api/calls.csv${query({ ...state.search, language: languageNow() })}`;
     try {
       const got = await get(`/api/calls${query({ ...state.search, limit: PAGE, before: older ? state.next : "" })}`);
       state.rows = older ? [...state.rows, ...got.calls] : got.calls;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from media.ua.bodies import ACCEPTED, find, is_multipart, needed
 from media.ua.errors import SipError
 from media.ua.message import Request
 from media.ua.sdp import is_sdp
@@ -14,6 +15,7 @@ ALLOWED = frozenset(ALLOW.split(", "))
 KNOWN = frozenset(["REGISTER", "MESSAGE", "SUBSCRIBE", "NOTIFY", "PUBLISH", "REFER"])
 SUPPORTED = frozenset(["100rel", "timer"])
 PLAIN = frozenset(["BYE", "INFO"])
+WANTED = frozenset([SDP])
 OFFERING = frozenset(["INVITE", "UPDATE", "PRACK"])
 
 
@@ -55,13 +57,27 @@ def _content(request: Request) -> Answering | None:
     coding = request.get("content-encoding").lower()
     if coding not in ("", "identity"):
         return Answering(415, lines=["Accept-Encoding: identity"])
+    if is_multipart(request.content_type):
+        found = find(request.get("content-type"), request.body, WANTED)
+        if found.refused:
+            return Answering(415, lines=["Accept: " + ACCEPTED])
+        _replace(request, found.body or b"")
+    if not request.body:
+        return None
     if request.content_type == SDP:
         fault = is_sdp(request.body) if request.method == "INVITE" else ""
         return Answering(488, lines=[f'Warning: 399 tierline "{fault}"']) if fault else None
-    if "handling=optional" in request.get("content-disposition").lower().replace(" ", ""):
+    disposition = request.get("content-disposition")
+    if disposition and not needed(disposition):
         request.body = b""
         return None
-    return Answering(415, lines=["Accept: " + SDP])
+    return Answering(415, lines=["Accept: " + ACCEPTED])
+
+
+def _replace(request: Request, sdp: bytes) -> None:
+    """Go on as if the request had come with its SDP alone."""
+    request.body, request.index["content-type"] = sdp, [SDP]
+    request.index.pop("content-disposition", None)
 
 
 def _interval(request: Request, settings: Settings) -> Answering | None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from media.ua import api
+from media.ua.bodies import ACCEPTED
 from media.ua.checks import refusal
 from media.ua.context import Context, token
 from media.ua.errors import SipError
@@ -25,7 +26,7 @@ from media.ua.tables import OPEN
 from media.ua.transaction import Counters, Server, merge_key, server_key
 from media.ua.usage import Usage
 from media.ua.usage_tables import Ev
-from media.ua.wire import ALLOW, SDP, Answering, Hop, Packet, answer, stamp
+from media.ua.wire import ALLOW, Answering, Hop, Packet, answer, stamp
 
 _NOTHING: tuple[Any, ...] = ()
 
@@ -221,7 +222,7 @@ class Core:
         context = self.context
         full = not self.available or len(context.legs) >= context.settings.max_usages
         if request.method == "OPTIONS":
-            lines = ["Allow: " + ALLOW, "Accept: " + SDP, "Supported: 100rel, timer"]
+            lines = ["Allow: " + ALLOW, "Accept: " + ACCEPTED, "Supported: 100rel, timer"]
             self.context.respond(now, server, Answering(200 if self.available else 503, token(), lines))
         elif request.method != "INVITE":
             self._refuse(now, server, Answering(481))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+DIGITS = frozenset(["application/dtmf-relay", "application/dtmf"])
 _RELAY = re.compile(rb"^\s*signal\s*=\s*([0-9*#A-Da-d]|1[0-5])\s*$", re.I | re.M)
 _EVENTS = {"10": "*", "11": "#", "12": "A", "13": "B", "14": "C", "15": "D"}  # RFC 4733 event numbers, some phones send them
 _PLAIN = re.compile(rb"\s*([0-9*#A-Da-d]|1[0-5])\s*\Z")

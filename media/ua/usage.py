@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from media.ua import api, session
+from media.ua.bodies import ACCEPTED, find, is_multipart
 from media.ua.context import Context, nobody
 from media.ua.dialog import Dialog
-from media.ua.dtmf import digit_of
+from media.ua.dtmf import DIGITS, digit_of
 from media.ua.errors import SipError
 from media.ua.headers import safe
 from media.ua.message import Message, Request, Response
@@ -22,12 +23,28 @@ from media.ua.usage_tables import Act, Ev, Is
 from media.ua.waiting import AckWait
 from media.ua.wire import ALLOW, SDP, Answering, Draft
 
+_SDP = frozenset([SDP])
 Acts = dict[Act, Callable[[Any, int, Any], None]]
 
 
 def sdp_of(message: Message) -> bytes:
-    """The session description a message carries, b"" without one."""
-    return message.body if message.body and message.content_type == SDP else b""
+    """The session description a message carries, alone or as one of several parts; b"" without one."""
+    return part_of(message, _SDP)[1]
+
+
+def part_of(message: Message, wanted: frozenset[str]) -> tuple[str, bytes]:
+    """Kind and body of what a message carries of these kinds; the first of several parts. ("", b"") if there is nothing."""
+    kind = message.content_type
+    if not message.body or kind in wanted or not is_multipart(kind):
+        return (kind, message.body) if message.body and kind in wanted else ("", b"")
+    for one in wanted:
+        try:
+            body = find(message.get("content-type"), message.body, frozenset([one])).body
+        except SipError:  # as good as no body: who sent it waits in vain for what it wanted
+            return "", b""
+        if body is not None:
+            return one, body
+    return "", b""
 
 
 def reason_line(reason: str) -> list[str]:
@@ -97,11 +114,11 @@ class Usage:
     def _info(self, now: int, request: Request, server: Server) -> None:
         self.context.respond(now, server, Answering(200))
         if self.state is not Is.OVER and self.leg in self.context.legs:
-            digit = digit_of(request.content_type, request.body)
+            digit = digit_of(*part_of(request, DIGITS))
             self.context.events.append(api.Info(self.leg, request.content_type, request.body, digit))
 
     def _options(self, now: int, _request: Request, server: Server) -> None:
-        lines = [self.contact, "Allow: " + ALLOW, "Accept: " + SDP, "Supported: 100rel, timer"]
+        lines = [self.contact, "Allow: " + ALLOW, "Accept: " + ACCEPTED, "Supported: 100rel, timer"]
         self.context.respond(now, server, Answering(200, lines=lines))
 
     def _prack(self, now: int, _request: Request, server: Server) -> None:

@@ -151,7 +151,7 @@ class Raw:
         lines += [f"From: {request.get('from')}", f"To: {to}", f"Call-ID: {request.call_id}", f"CSeq: {request.get('cseq')}"]
         if "contact:" not in extra.lower() and status > 100:
             lines.append(f"Contact: <sip:raw@{self.address[0]}:{self.address[1]}>")
-        lines += extra.splitlines() + (["Content-Type: application/sdp"] if body else [])
+        lines += extra.splitlines() + (["Content-Type: application/sdp"] if body and "content-type:" not in extra.lower() else [])
         head = "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode()
         top = request.top
         assert top is not None

@@ -195,7 +195,16 @@ class Reinvite:
     sdp: bytes
 
 
-Command = Ring | Answer | Reject | Invite | Hangup | AcceptOffer | RejectOffer | SendInfo | Reinvite
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """Ask inside the dialog whether anybody is there: a session refresh, which changes nothing. 408, 481 or no answer at all in
+    `patience_ms` (0: the 32 s of the transaction) ends the leg: Ended, lost. A leg that is not up is left alone."""
+
+    leg: Leg
+    patience_ms: int = 0
+
+
+Command = Ring | Answer | Reject | Invite | Hangup | AcceptOffer | RejectOffer | SendInfo | Reinvite | Refresh
 Listener = Callable[[Event], None]
 
 

@@ -272,6 +272,11 @@ def _reinvite(now: int, usage: Usage, command: api.Command) -> None:
     usage.offers.reinvite(now, command.sdp)
 
 
+def _refresh(now: int, usage: Usage, command: api.Command) -> None:
+    assert isinstance(command, api.Refresh)
+    usage.probe(now, command.patience_ms)
+
+
 _COMMANDS: dict[type[api.Command], Callable[[int, Usage, api.Command], None]] = {
     api.Ring: _step(Ev.RING),
     api.Answer: _step(Ev.ANSWER),
@@ -281,4 +286,5 @@ _COMMANDS: dict[type[api.Command], Callable[[int, Usage, api.Command], None]] = 
     api.RejectOffer: _reject,
     api.SendInfo: _info,
     api.Reinvite: _reinvite,
+    api.Refresh: _refresh,
 }

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from media.ua.usage import Usage
 
 GLARE_TRIES = 4
+REFRESH_AGAIN_MS = 10_000
+GONE = (408, 481)  # RFC 5057 §5.1
 
 
 class Offers:
@@ -135,27 +137,56 @@ class Offers:
         self.step(now, Turn.SEND, (sdp, False))
 
     def refresh(self, now: int) -> None:
-        """Refresh the session: by UPDATE without offer where the peer knows it, else by re-INVITE with what we said last."""
+        """Refresh the session: by UPDATE without offer where the peer knows it, else by re-INVITE with what we said last. While
+        another offer is open that has to wait."""
         usage = self.usage
         if "update" in usage.peer_allows and usage.dialog is not None:
             draft = usage.dialog.draft("UPDATE")
-            draft.lines = [
-                usage.contact,
-                "Supported: timer",
-                *session.ask_lines(usage.session.seconds, usage.context.settings, "uac"),
-            ]
+            draft.lines = [usage.contact, "Supported: timer", *self._asked(usage.session.seconds)]
             usage.ask(now, draft, self._refreshed)
-        elif self.talk is Talk.STABLE and usage.local_sdp:
+        elif self.talk is Talk.STABLE and usage.local_sdp and self._retry is None:
             self._tries = 0
             self.step(now, Turn.SEND, (usage.local_sdp, True))
+        else:
+            self._refresh_later(now)
+
+    def _refresh_later(self, now: int) -> None:
+        """Another offer is open: the session goes on running meanwhile."""
+        if self._retry is None:
+            self._retry = self.usage.context.later(now, REFRESH_AGAIN_MS, self._refresh_now)
+
+    def _refresh_now(self, now: int, _: object) -> None:
+        self._retry = None
+        self.refresh(now)
+
+    def _asked(self, seconds: int) -> list[str]:
+        """Who refreshes from now on is who does it already."""
+        held = self.usage.session
+        refresher = ("uac" if held.ours else "uas") if held.seconds else ""
+        return session.ask_lines(seconds, self.usage.context.settings, refresher)
 
     def _refreshed(self, now: int, response: Response | None, on: On) -> None:
-        if on is On.PROVISIONAL or self.usage.state is not Is.UP:
+        usage = self.usage
+        if usage.state is not Is.UP:
             return
+        if response is not None and response.status > 100:  # 100 is said by the next hop
+            usage.alive()
         if on is On.SUCCESS and response is not None:
-            self.usage.hold_session(now, session.agreed(response))
-        else:
-            self.usage.heard(now, response, on)
+            usage.hold_session(now, session.kept(response, usage.session))
+        elif on is not On.PROVISIONAL:
+            self._not_refreshed(now, response, on)
+
+    def _not_refreshed(self, now: int, response: Response | None, on: On) -> None:
+        """408, 481 and silence mean that nobody is there. Everything else is said by somebody, or by a network that comes back."""
+        usage = self.usage
+        if on is not On.NO_TRANSPORT and (response is None or response.status in GONE):
+            usage.heard(now, response, on)
+            return
+        if response is not None and response.status in (405, 501):
+            usage.peer_allows -= {"update"}
+        if response is not None and response.status == 422:
+            usage.session = session.longer(response, usage.session)
+        usage.refresh_again(now, self._glare_pause() if response is not None and response.status == 491 else REFRESH_AGAIN_MS)
 
     def _send(self, now: int, item: tuple[bytes, bool]) -> None:
         usage = self.usage
@@ -169,7 +200,7 @@ class Offers:
             usage.contact,
             "Allow: " + ALLOW,
             "Supported: 100rel, timer",
-            *session.ask_lines(seconds, usage.context.settings),
+            *self._asked(seconds),
         ]
         draft.body, draft.content_type = self._sdp, SDP
         usage.ask(now, draft, self._answered)
@@ -177,13 +208,15 @@ class Offers:
     def _answered(self, now: int, response: Response | None, on: On) -> None:
         """The answer to our re-INVITE; a repeated 2xx gets its ACK again."""
         usage = self.usage
+        if response is not None and response.status > 100:  # 100 is said by the next hop
+            usage.alive()
         if on is On.PROVISIONAL or usage.dialog is None:
             return
         if on is On.SUCCESS and response is not None:
             self._acknowledge(response)
             if self.talk is Talk.OURS and usage.state is Is.UP:
                 usage.local_sdp = self._sdp
-                usage.hold_session(now, session.agreed(response))
+                usage.hold_session(now, session.kept(response, usage.session))
                 self._settle(now, response.status, response.body)
         elif usage.state is Is.UP:
             self._refused(now, response, on)
@@ -204,7 +237,10 @@ class Offers:
             self.talk = Talk.STABLE  # an offer of theirs may come meanwhile
             return
         self._settle(now, response.status if response else 408, b"")
-        self.usage.heard(now, response, on)
+        if self._quiet:
+            self._not_refreshed(now, response, on)
+        else:
+            self.usage.heard(now, response, on)
 
     def _glare_pause(self) -> int:
         """RFC 3261 §14.1: 2.1-4 s for the side that made the Call-ID, 0-2 s for the other, in steps of 10 ms."""
@@ -220,8 +256,10 @@ class Offers:
         if not self._quiet:
             self.usage.context.events.append(api.Reanswered(self.usage.leg, status, sdp))
 
-    def _busy(self, _now: int, item: tuple[bytes, bool]) -> None:
-        if not item[1]:
+    def _busy(self, now: int, item: tuple[bytes, bool]) -> None:
+        if item[1]:
+            self._refresh_later(now)
+        else:
             self.usage.context.events.append(api.Reanswered(self.usage.leg, 491, b""))
 
     def stop(self, now: int) -> None:

@@ -1,4 +1,7 @@
-"""Session timers (RFC 4028): agreed in each INVITE and UPDATE, refreshed at half time by one side, dead without."""
+"""Session timers (RFC 4028): agreed in each INVITE and UPDATE, refreshed at half time by one side, dead without.
+
+A caller that knows no session timers is refreshed by us (§9): it answers a re-INVITE or UPDATE as any other, or is not there.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from media.ua.errors import BadHeader
 from media.ua.headers import count, parameters
 from media.ua.message import Message, Request, Response
 from media.ua.settings import Settings
+from media.ua.tables import TIMEOUT
 from ops.values import dataclass
 
 
@@ -23,7 +27,10 @@ class Session:
 
     @property
     def death_ms(self) -> int:
-        """When the other side gives up and sends BYE (RFC 4028 §10)."""
+        """When the session is over without a refresh (RFC 4028 §10): who waits for it gives up a little before the end; who
+        refreshes waits to the end, and as long as an answer may take."""
+        if self.ours:
+            return max(self.seconds * 1000, self.refresh_ms + TIMEOUT + 1000)
         return (self.seconds - min(32, self.seconds // 3)) * 1000
 
 
@@ -66,7 +73,7 @@ def agree(request: Request, settings: Settings) -> tuple[Session, list[str]]:
     """As the answering side: what holds from our 2xx on, and the header lines that say so. Raises BadHeader."""
     asked, can = expires_of(request), "timer" in request.options("supported")
     if asked is None:
-        if not can or not settings.session_s:
+        if not settings.session_s:
             return NONE, []
         return _say(Session(max(settings.session_s, min_se(request)), ours=True), require=False)
     ours = not can or asked.refresher == "uas"
@@ -87,6 +94,20 @@ def agreed(response: Response) -> Session:
     if expires is None or not expires.seconds:
         return NONE
     return Session(max(expires.seconds, 3), expires.refresher != "uas")
+
+
+def kept(response: Response, before: Session) -> Session:
+    """What a 2xx to a refresh says; a peer that knows no session timers says nothing, and is refreshed by us as before."""
+    now = agreed(response)
+    return before if now == NONE and before.ours else now
+
+
+def longer(response: Response, before: Session) -> Session:
+    """What to ask for after a 422: no shorter than its Min-SE."""
+    try:
+        return Session(max(before.seconds, min_se(response)), before.ours)
+    except BadHeader:
+        return before
 
 
 def ask_lines(seconds: int, settings: Settings, refresher: str = "") -> list[str]:

@@ -13,7 +13,7 @@ from media.ua.dtmf import DIGITS, digit_of
 from media.ua.errors import SipError
 from media.ua.headers import safe
 from media.ua.message import Message, Request, Response
-from media.ua.offers import Offers
+from media.ua.offers import GONE, REFRESH_AGAIN_MS, Offers
 from media.ua.table import Table
 from media.ua.tables import On
 from media.ua.timer import Timer
@@ -56,7 +56,8 @@ class Usage:
     """One leg. `step` runs the table of the subclass; its acts do the work."""
 
     __slots__ = (
-        "_session_timer", "contact", "context", "credentials", "dialog", "dialogs", "leg", "local_sdp", "offers", "peer_allows",
+        "_patience", "_session_timer",
+        "contact", "context", "credentials", "dialog", "dialogs", "leg", "local_sdp", "offers", "peer_allows",
         "session", "state", "waiting",
     )  # fmt: skip
     TABLE: ClassVar[Table[Is, Ev, Act]]
@@ -73,6 +74,7 @@ class Usage:
         self.local_sdp = b""
         self.session = session.NONE
         self._session_timer: Timer | None = None
+        self._patience: Timer | None = None  # who was asked whether anybody is there has so long to answer
         mark = ";transport=tcp" if transport == "tcp" and not context.settings.contact_host else ""
         self.contact = f"Contact: <sip:{escape_user(leg.call)}.{escape_user(leg.leg)}@{context.contact}{mark}>"
         context.legs[leg] = self
@@ -170,7 +172,7 @@ class Usage:
 
     def heard(self, now: int, response: Response | None, _on: On) -> None:
         """The answer to a request inside the dialog: 481, 408 and silence mean nobody is there (RFC 5057 §5.1)."""
-        if response is None or response.status in (408, 481):
+        if response is None or response.status in GONE:
             self.step(now, Ev.LOST)
 
     def no_ack(self, now: int) -> None:
@@ -196,6 +198,29 @@ class Usage:
 
     def _expire(self, now: int, _: object) -> None:
         self._session_timer = None
+        self.step(now, Ev.LOST)
+
+    def refresh_again(self, now: int, delay_ms: int = REFRESH_AGAIN_MS) -> None:
+        """A refresh was refused by somebody who is there, or could not be sent: try again soon, the session does not end by it."""
+        if self.session.ours and self.state is Is.UP:
+            self.context.stop(self._session_timer)
+            self._session_timer = self.context.later(now, delay_ms, self._refresh)
+
+    def probe(self, now: int, patience_ms: int) -> None:
+        """Command Refresh."""
+        if self.state is not Is.UP:
+            return
+        if patience_ms and self._patience is None:
+            self._patience = self.context.later(now, patience_ms, self._impatient)
+        self.offers.refresh(now)
+
+    def alive(self) -> None:
+        """Somebody is there."""
+        self.context.stop(self._patience)
+        self._patience = None
+
+    def _impatient(self, now: int, _: object) -> None:
+        self._patience = None
         self.step(now, Ev.LOST)
 
     # ---- acts ---------------------------------------------------------------------------------------------------
@@ -238,6 +263,7 @@ class Usage:
 
     def act_forget(self, now: int, _item: object) -> None:
         """Let go of everything but what repeats of a 2xx need."""
+        self.alive()
         self.context.stop(self._session_timer)
         self._session_timer = None
         if self.waiting is not None:

@@ -9,7 +9,7 @@ import pytest
 from media.ua import api
 from media.ua.bodies import MOST_PARTS, BadBody, find
 from tests.kit.link import Link
-from tests.media.ua.agents import HOLD, SDP, Agent, Raw
+from tests.media.ua.agents import HOLD, SDP, Agent, Raw, leg
 from tests.media.ua.test_incoming import answered, invite, scene
 
 KIND = "application/sdp"
@@ -136,7 +136,7 @@ def test_an_answer_in_parts_to_our_invite() -> None:
     raw.answer = lambda request: (
         raw.reply(request, 200, extra="Content-Type: " + MIXED, body=whole(OPTIONAL, OFFER)) if request.method == "INVITE" else None
     )
-    a.do(api.Invite(api.Leg(*("c1", "b1")), "sip:100@192.0.2.2", "200", SDP))  # type: ignore[arg-type]
+    a.do(api.Invite(leg(), "sip:100@192.0.2.2", "200", SDP))
     link.run(100)
     assert a.one(api.Answered).sdp.rstrip() == SDP.rstrip()
 

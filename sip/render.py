@@ -6,10 +6,11 @@ import ipaddress
 import os
 import secrets
 import subprocess
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+from ops import inner
 from ops.centre import CentreConfig
 from sip.kemi.settings import ENV, Settings
 
@@ -44,7 +45,8 @@ def settings_of(config: CentreConfig) -> Settings:
         tls_port=ports.tls,
         http_port=ports.edge_http,
         journal=str(journal_of(config)),
-        routers=config.routers,
+        routers=tuple(inner.target(router, inner.EDGE) for router in config.routers),
+        identity=tuple(map(str, astuple(identity))) if (identity := config.identity(inner.EDGE)) else (),
         nodes={name: uri.partition(";")[0] for name, uri in config.media_uris.items()},
         deadline_ms=edge.router_deadline_ms,
         ban_s=edge.ban_s,

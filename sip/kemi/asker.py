@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import struct
 import traceback
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import KSR
@@ -19,6 +21,7 @@ from google.protobuf.message import DecodeError
 from tierline.common.v1 import common_pb2
 from tierline.routing.v1 import routing_pb2
 
+from ops.inner import Identity
 from sip.kemi import headers, hooks
 from sip.kemi.account import Accounts, Entry
 from sip.kemi.routers import Routers, now_ms
@@ -126,11 +129,15 @@ class Asker:
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._fault)
-        self._routers = Routers(self._settings.routers, self)
+        self._routers = Routers(self._settings.routers, self, self._tls())
         self._routers.connect()
         loop.add_reader(self._line.inlet, self._readable)
         KSR.pvx.shv_seti(LISTENING, 1)
         await loop.create_future()
+
+    def _tls(self) -> ssl.SSLContext | None:
+        pems = self._settings.identity
+        return Identity(*map(Path, pems)).client() if pems else None
 
     def warn(self, text: str) -> None:
         """To Kamailio's log."""

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol, cast
 
 from ops.clock import SystemClock
+from ops.inner import ROUTER, UNIX, certificate_name
 from sip.kemi.breaker import Breaker
 from sip.kemi.h2 import Connection, Failed, GoAway, ProtocolError, Reply
 
 PATH = "/tierline.routing.v1.Routing/RouteCall"
+ROUTER_NAME = certificate_name(ROUTER)
+AUTHORITY = "localhost"  # of requests: a socket's path is none
 BACKOFF_S = (0.1, 0.2, 0.5, 1.0)
 ROOM = 16384  # bytes read at once
 DEAF_MS = 2000  # a connection on which questions time out and nothing was heard for so long is dropped and made anew
@@ -46,7 +50,7 @@ class Link(asyncio.BufferedProtocol):
 
     def __init__(self, router: Router) -> None:
         self._router = router
-        self._h2 = Connection(router.address, PATH)
+        self._h2 = Connection(AUTHORITY, PATH)
         self._waiting: dict[int, Asking] = {}
         self._room = memoryview(bytearray(ROOM))
         self._heard = now_ms()
@@ -126,11 +130,12 @@ class Link(asyncio.BufferedProtocol):
 
 @dataclass(eq=False)
 class Router:
-    """One router: its breaker and its connection."""
+    """One router at unix:PATH or host:port: its breaker and its connection."""
 
     address: str
     host: Host
     retry: Callable[[Asking], None]
+    tls: ssl.SSLContext | None = None
     breaker: Breaker = field(default_factory=Breaker)
     link: Link | None = None
     _attempt: int = 0
@@ -141,15 +146,23 @@ class Router:
         self._connecting = asyncio.get_running_loop().create_task(self._connect())
 
     async def _connect(self) -> None:
-        host, _, port = self.address.rpartition(":")
         while True:
             try:
-                await asyncio.get_running_loop().create_connection(lambda: Link(self), host, int(port))
+                await self._open()
             except OSError:
                 await asyncio.sleep(BACKOFF_S[min(self._attempt, len(BACKOFF_S) - 1)])
                 self._attempt += 1
             else:
                 return
+
+    async def _open(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self.address.startswith(UNIX):
+            await loop.create_unix_connection(lambda: Link(self), self.address.removeprefix(UNIX))
+            return
+        host, _, port = self.address.rpartition(":")
+        name = ROUTER_NAME if self.tls else None
+        await loop.create_connection(lambda: Link(self), host, int(port), ssl=self.tls, server_hostname=name)
 
     def found(self, link: Link) -> None:
         """Connected."""
@@ -190,8 +203,8 @@ class Router:
 class Routers:
     """All routers: round robin, the next one when one fails, until the deadline."""
 
-    def __init__(self, addresses: tuple[str, ...], host: Host) -> None:
-        self._routers = [Router(address, host, self._next) for address in addresses]
+    def __init__(self, addresses: tuple[str, ...], host: Host, tls: ssl.SSLContext | None = None) -> None:
+        self._routers = [Router(address, host, self._next, tls) for address in addresses]
         self._turn = 0
 
     def connect(self) -> None:

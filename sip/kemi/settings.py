@@ -22,7 +22,7 @@ class Settings:
     tls_port: int
     http_port: int  # metrics, health and RPC; loopback only
     journal: str  # folder of the accounting files
-    routers: tuple[str, ...]  # host:port
+    routers: tuple[str, ...]  # unix:PATH or host:port
     nodes: dict[str, str]  # media node -> SIP URI
     deadline_ms: int = 200  # for the router's answer
     guard_ms: int = 1000  # a suspended call goes on by the fallback after so long, whatever became of the question
@@ -33,6 +33,7 @@ class Settings:
     origins: tuple[str, ...] = ()  # Origin headers that may open a WebSocket; () any
     centres: dict[str, str] = field(default_factory=dict)  # realm of another centre's seats -> host:port of its edge
     outbound: dict[str, str] = field(default_factory=dict)  # trunk -> host:port that takes calls of ours
+    identity: tuple[str, ...] = ()  # certificate, key and authority (PEM) for routers on other machines; (): Unix sockets
     by_uri: dict[str, str] = field(init=False, default_factory=dict, compare=False)  # "sip:host:port" -> node
 
     def __post_init__(self) -> None:

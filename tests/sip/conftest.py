@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from ops.inner import EDGE, target
 from tests.kit.redis_server import RedisServer
 from tests.kit.wait import until_async
 from tests.sip.edge_kit import CARRIER, EdgeKit, edge_config
@@ -55,10 +56,10 @@ async def build(edge: EdgeKit, router: FakeRouter | None = None) -> World:
     for name in edge.config.media_uris:
         port = edge.config.ports.media_sip + int(name[1:]) - 1
         nodes.append(FakeNode(await Endpoint.open(edge.config.media.address, port), name, edge.sip))
-    router = router or await FakeRouter(edge.config.routers[0]).start()
+    router = router or await FakeRouter(target(edge.config.routers[0], EDGE)).start()
     world = World(edge, router, nodes, Caller(await Endpoint.open(CARRIER), edge.sip))
     world.to(world.m1)
-    first = edge.config.routers[0]
+    first = target(edge.config.routers[0], EDGE)
     await until_async(lambda: edge.metric("router_up", router=first) == 1, 10, "the edge is connected to the router")
     await until_async(lambda: edge.live_nodes() == len(nodes), 10, "the probes found the nodes")
     return world
@@ -76,7 +77,7 @@ async def world(edge: EdgeKit) -> AsyncIterator[World]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def router(edge: EdgeKit) -> AsyncIterator[FakeRouter]:
     """One for the tests of a module, for those that ask it little: the edge takes up to a second until it connects again."""
-    made = await FakeRouter(edge.config.routers[0]).start()
+    made = await FakeRouter(target(edge.config.routers[0], EDGE)).start()
     yield made
     await made.stop()
 

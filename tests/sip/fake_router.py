@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import grpc
 from tierline.common.v1 import common_pb2
 from tierline.routing.v1 import routing_pb2, routing_pb2_grpc
+
+from ops.inner import UNIX
 
 Decide = Callable[[routing_pb2.RouteCallRequest], Awaitable[routing_pb2.RouteCallReply]]
 
@@ -43,6 +46,8 @@ class FakeRouter(routing_pb2_grpc.RoutingServicer):
         """Listen."""
         self._server = grpc.aio.server()
         routing_pb2_grpc.add_RoutingServicer_to_server(self, self._server)
+        if self.address.startswith(UNIX):
+            Path(self.address.removeprefix(UNIX)).parent.mkdir(parents=True, exist_ok=True)
         self._server.add_insecure_port(self.address)
         await self._server.start()
         return self

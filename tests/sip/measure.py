@@ -17,6 +17,7 @@ from pathlib import Path
 import redis
 
 from ops import keys, provision
+from ops.inner import EDGE, target
 from tests.kit.ports import free_port
 from tests.kit.redis_server import RedisServer
 from tests.kit.wait import until_async
@@ -48,7 +49,7 @@ async def sipp(folder: Path, scenario: str, host: str, port: int, *words: str) -
 async def run(kit: EdgeKit, rate: int, seconds: int) -> dict[str, object]:
     """Measure once on a started edge."""
     config = kit.config
-    router = await FakeRouter(config.routers[0]).start()
+    router = await FakeRouter(target(config.routers[0], EDGE)).start()
     router.answer = to_node("m1", config.media_uris["m1"])
     seat_port = free_port()
     phone = await Endpoint.open("127.0.0.1", seat_port)

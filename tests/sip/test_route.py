@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from tierline.routing.v1 import routing_pb2
 
+from ops.inner import EDGE, target
 from tests.kit.wait import until, until_async
 from tests.sip.conftest import World
 from tests.sip.edge_kit import CARRIER, STRANGER
@@ -159,7 +160,7 @@ async def test_breaker(world: World) -> None:
 async def test_router_away(world: World) -> None:
     """With no router listening the call is relayed at once by the fallback; back again, it is asked again."""
     await world.router.stop()
-    up = world.edge.config.routers[0]
+    up = target(world.edge.config.routers[0], EDGE)
     await until_async(lambda: world.edge.metric("router_up", router=up) == 0, 5, "the edge sees the router go")
     world.caller.invite(world.caller.dialog())
     assert (await world.caller.endpoint.final()).status == 200

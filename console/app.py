@@ -29,6 +29,7 @@ from console.live.hub import Hub
 from console.live.router import Routers
 from console.live.rules import Rules
 from console.metrics import Metrics
+from ops import inner
 from ops.centre import CentreConfig
 from ops.clock import Clock, SystemClock
 from ops.facts import Fact
@@ -53,7 +54,7 @@ class App:
         self.config, self.clock, self.metrics = config, clock or SystemClock(), metrics or Metrics()
         tenant, database = config.centre.tenant, Database(config.database_url)
         self.redis = Redis.from_url(config.redis_url, socket_connect_timeout=3, socket_timeout=10)
-        self.routers = Routers(config.routers, tenant, self.metrics)
+        self.routers = Routers(config.routers, tenant, self.metrics, config.identity(inner.CONSOLE))
         self.reader = Reader(self.redis, database, tenant, f"{os.uname().nodename}:{os.getpid()}", self.clock, self.metrics)
         self.hub = Hub(config, self.routers, self.clock, lambda: self.reader.smooth)
         self.reader.feed, self.reader.stored = self._feed, self.hub.stored

@@ -35,7 +35,7 @@ from media.rpc.session import Myself, Session
 from media.rtp import client as rtpengine
 from media.rtp.api import RtpError
 from media.rtp.client import RtpEngine
-from ops import lifecycle, metrics
+from ops import inner, lifecycle, metrics
 from ops import log as logs
 from ops.clock import Clock, SystemClock
 from ops.config import ConfigError, load
@@ -114,7 +114,7 @@ async def node(config: MediaConfig, clock: Clock, meters: Meters) -> AsyncIterat
         audio = await stack.enter_async_context(rtpengine.connect(centre, config.index))
         endpoint = Endpoint(config.settings, clock)
         stack.push_async_callback(endpoint.close)
-        session = Session(centre.routers, myself, clock)
+        session = Session(centre.routers, myself, clock, centre.identity(inner.MEDIA))
         engine = Engine(house, Parts(endpoint, audio, vault, session, outbox, clock, meters), centre.media.max_calls)
         session.calls = engine
         _watch(meters, engine, session, outbox)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ops import inner
+
 
 @dataclass(frozen=True, slots=True)
 class Centre:
@@ -56,7 +58,8 @@ class Router:
     """The routers."""
 
     instances: int = 1
-    address: str = "127.0.0.1"
+    address: str = "127.0.0.1"  # loopback: other services come by Unix sockets; another: by mutual TLS, see certificates
+    certificates: str = ""  # folder of authority.pem and ROLE.pem, ROLE.key of each role: edge, media, console, router
     node_lost_s: int = 10  # a media node silent this long has lost its calls
     priority_worth_s: int = 120  # a point of priority is worth so much waiting: so no call starves
     callback_tries: int = 3  # so often a customer is called back who does not answer
@@ -121,7 +124,7 @@ class Ports:
     tls: int = 5061  # TLS and WSS
     edge_http: int = 5064  # edge metrics and RPC, loopback only
     ship_metrics: int = 5065
-    router: int = 5100
+    router: int = 5100  # between machines only
     router_metrics: int = 5120
     media_sip: int = 5200
     media_metrics: int = 5220
@@ -294,8 +297,21 @@ class CentreConfig:
 
     @property
     def routers(self) -> tuple[str, ...]:
-        """host:port of each router."""
+        """Each router: "unix:STATE/run/r1" (ops/inner.py makes a role's socket of it), or host:port with TLS between machines."""
+        if inner.is_loopback(self.router.address):
+            return tuple(f"{inner.UNIX}{self.run}/r{n + 1}" for n in range(self.router.instances))
         return tuple(f"{self.router.address}:{self.ports.router + n}" for n in range(self.router.instances))
+
+    @property
+    def run(self) -> Path:
+        """Sockets: a folder below it for each role."""
+        return self.state.absolute() / "run"
+
+    def identity(self, role: str) -> inner.Identity | None:
+        """What a service of this role shows to others of the centre; None: all are on one machine, nothing is to be shown."""
+        if inner.is_loopback(self.router.address):
+            return None
+        return inner.identity(self.path.parent / self.router.certificates, role)
 
     @property
     def media_uris(self) -> dict[str, str]:

@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from ops import centre as c
-from ops import hours, ports
+from ops import hours, inner, ports
 from ops.rule_checks import Finding, rule_tables, twice
 
 Rule = Callable[[Any], str]  # "" when the value will do, else what to write instead
@@ -201,6 +201,7 @@ def cross(config: c.CentreConfig) -> Iterator[Finding]:
     yield from _duplicates(config)
     yield from rule_tables(config)
     yield from _files(config)
+    yield from _reach(config)
     if config.ports.rtp_high < config.ports.rtp_low + 99:
         yield ("ports", "rtp_high"), f"leaves under 100 ports for audio; write at least {config.ports.rtp_low + 99}"
     for one, other in ports.clashes(config):
@@ -231,6 +232,16 @@ def _addresses(trunks: tuple[c.Trunk, ...]) -> Iterator[Finding]:
                     ("trunk", index, "addresses"),
                     f'"{address}" already belongs to trunk {owner[address]}; take it out of one of them',
                 )
+
+
+def _reach(config: c.CentreConfig) -> Iterator[Finding]:
+    """Nothing listens where other machines reach it without TLS."""
+    if not inner.is_loopback(config.router.address) and not config.router.certificates:
+        yield (
+            ("router", "address"),
+            f"{config.router.address} is reached by other machines and needs certificates: make them with `tierline certificates "
+            'DIR`, then write certificates = "DIR"; or write 127.0.0.1',
+        )
 
 
 def _files(config: c.CentreConfig) -> Iterator[Finding]:

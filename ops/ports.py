@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 
+from ops import inner
 from ops.centre import CentreConfig
 
 UDP, TCP = "udp", "tcp"
@@ -34,16 +35,18 @@ def uses(config: CentreConfig) -> tuple[Use, ...]:
     ports, nodes, routers = config.ports, config.media.nodes, config.router.instances
     edge, media = config.edge.address, config.media.address
     both = (UDP, TCP)
+    grpc = Use("router", "gRPC of the routers", config.router.address, ports.router, routers, (TCP,))
+    between = () if inner.is_loopback(config.router.address) else (grpc,)  # on one machine by Unix sockets
     return (
         Use("sip", "SIP of the edge", edge, ports.sip, 1, both),
         Use("tls", "SIP over TLS and WSS of the edge", edge, ports.tls, 1, (TCP,)),
         Use("edge_http", "metrics of the edge", LOOPBACK, ports.edge_http, 1, (TCP,)),
         Use("ship_metrics", "metrics of the accounting shipper", LOOPBACK, ports.ship_metrics, 1, (TCP,)),
-        Use("router", "gRPC of the routers", config.router.address, ports.router, routers, (TCP,)),
-        Use("router_metrics", "metrics of the routers", config.router.address, ports.router_metrics, routers, (TCP,)),
+        *between,
+        Use("router_metrics", "metrics of the routers", LOOPBACK, ports.router_metrics, routers, (TCP,)),
         Use("federation", "gRPC between centres", config.federation.address, ports.federation, routers, (TCP,)),
         Use("media_sip", "SIP of the media nodes", media, ports.media_sip, nodes, both),
-        Use("media_metrics", "metrics of the media nodes", media, ports.media_metrics, nodes, (TCP,)),
+        Use("media_metrics", "metrics of the media nodes", LOOPBACK, ports.media_metrics, nodes, (TCP,)),
         Use("ng", "control of rtpengine", LOOPBACK, ports.ng, nodes, (UDP,)),
         Use("dtmf", "key presses from rtpengine", LOOPBACK, ports.dtmf, nodes, (UDP,)),
         Use("rtp_http", "metrics of rtpengine", LOOPBACK, ports.rtp_http, nodes, (TCP,)),

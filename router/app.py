@@ -11,16 +11,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import grpc
-from tierline.admin.v1 import admin_pb2_grpc
-from tierline.agents.v1 import agents_pb2_grpc
 from tierline.federation.v1 import federation_pb2_grpc
-from tierline.routing.v1 import routing_pb2_grpc
 
 from ops import config as configuration
-from ops import lifecycle, metrics
+from ops import inner, lifecycle, metrics
 from ops import log as logs
 from ops.centre import CentreConfig
 from ops.clock import Clock, SystemClock
+from ops.ports import LOOPBACK
 from router import gauges
 from router.alarm import Alarm
 from router.core.errors import StoreAway
@@ -31,40 +29,31 @@ from router.federation.parts import Abroad, enabled, holder_of, ours_of, service
 from router.federation.server import FederationService, NationRole
 from router.keeper import Keeper
 from router.metrics import TIMEOUTS
-from router.rpc.admin import AdminService
-from router.rpc.agents import AgentsService
-from router.rpc.routing import RoutingService
+from router.rpc.listen import ANY, OPTIONS, Gate, credentials, listen
+from router.rpc.listen import serve as serve_role
 from router.rpc.session import Desk
 from router.rules import times_of
 from router.store.base import Store
-from router.store.redis import Place, RedisStore
+from router.store.redis import Place as StorePlace
+from router.store.redis import RedisStore
 
 log = logging.getLogger(__name__)
 RULES_S = 2.0  # so often routers look for other rules without having been told
 RETRY_S = 0.1  # while the store is away
 SERVE_AT_ONCE = 100  # timers a script run: keeps each run short
 GRACE_S = 2.0  # for unary calls under way when asked to stop
-# A vanished peer must not keep a session for long: HTTP/2 pings on idle streams.
-OPTIONS = (
-    ("grpc.so_reuseport", 0),
-    ("grpc.keepalive_time_ms", 5000),
-    ("grpc.keepalive_timeout_ms", 3000),
-    ("grpc.http2.min_ping_interval_without_data_ms", 1000),
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.bdp_probe", 0),  # pings to size windows that our small messages never fill: a wake-up on each side
-)
 
 
 @dataclass(slots=True)
 class Router:
-    """A running router; `port` is the one it listens on."""
+    """A running router; `port` is the one it listens on, 0 with Unix sockets alone."""
 
     config: CentreConfig
     keeper: Keeper
     store: Store
     dispatch: Dispatch
     desk: Desk
-    server: grpc.aio.Server
+    servers: list[grpc.aio.Server]
     port: int
     tasks: list[asyncio.Task[None]]
     abroad: Centres | None = None  # where this centre speaks with others
@@ -72,7 +61,7 @@ class Router:
     async def close(self) -> None:
         """End streams cleanly (nodes and centres go to another router), then the rest."""
         self.desk.stop.set()
-        await self.server.stop(GRACE_S)
+        await asyncio.gather(*(server.stop(GRACE_S) for server in self.servers))
         if self.abroad is not None:
             await self.abroad.close()
         for task in self.tasks:
@@ -83,7 +72,7 @@ class Router:
 
 def redis_store(config: CentreConfig, name: str, clock: Clock) -> RedisStore:
     """The store that the configuration names."""
-    return RedisStore(Place(config.redis_url, config.centre.tenant, name, times_of(config)), clock)
+    return RedisStore(StorePlace(config.redis_url, config.centre.tenant, name, times_of(config)), clock)
 
 
 @dataclass(slots=True)
@@ -111,7 +100,7 @@ async def join(keeper: Keeper, desk: Desk, dispatch: Dispatch, address: str) -> 
     dispatch.abroad = Abroad(holder, desk.store.publish)
     server = grpc.aio.server(options=tls.OPTIONS)
     federation_pb2_grpc.add_FederationServicer_to_server(service, server)
-    _listen(server, address, tls.identity(config).server())
+    listen(server, address, tls.identity(config).server())
     tasks = [asyncio.create_task(holder.run(), name="links")]
     if isinstance(service.role, NationRole):
         tasks.append(asyncio.create_task(service.role.run(), name="nation"))
@@ -121,38 +110,52 @@ async def join(keeper: Keeper, desk: Desk, dispatch: Dispatch, address: str) -> 
     return Centres(service, server, tasks)
 
 
-async def start(config: CentreConfig, store: Store, clock: Clock, name: str, address: str, federation: str = "") -> Router:
-    """A router on `address` (host:port, port 0 takes a free one), for other centres on `federation` ("": it knows none).
-    Raises OSError if a port is taken or a certificate cannot be read."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An address (host:port, port 0 takes a free one, or unix:PATH) and the role that asks there; listen.ANY: all of them."""
+
+    address: str
+    role: str = ANY
+    identity: inner.Identity | None = None  # with TLS: each method only for the role's certificate
+
+
+def places(config: CentreConfig, index: int) -> tuple[Place, ...]:
+    """Where the n-th router of a centre listens."""
+    router, identity = config.routers[index], config.identity(inner.ROUTER)
+    if router.startswith(inner.UNIX):
+        return tuple(Place(inner.target(router, role), role) for role in inner.ROLES)
+    return (Place(router, ANY, identity),)
+
+
+async def start(
+    config: CentreConfig, store: Store, clock: Clock, name: str, where: Sequence[Place], federation: str = ""
+) -> Router:
+    """A router that listens at these places, for other centres on `federation` ("": it knows none).
+    Raises OSError if a place is taken or a certificate cannot be read."""
     holder = f"{name}-{clock.now_ms():x}-{os.getpid()}"
     dispatch = Dispatch(holder, store.publish)
     keeper = Keeper(config)
-    desk = Desk(store, dispatch, clock, config.centre.tenant, name, asyncio.Event(), config.centre.country, keeper.closed)
+    nodes = config.media_uris
+    desk = Desk(store, dispatch, clock, config.centre.tenant, name, asyncio.Event(), nodes, config.centre.country, keeper.closed)
     await store.start(keeper.rules, dispatch.send, dispatch.drop_all, keeper.newer)
     alarm, changed = Alarm(clock, times_of(config).look_ms), asyncio.Event()
     await store.subscribe(holder, dispatch.receive, lambda due_ms: look(alarm, changed, due_ms))
-    server = grpc.aio.server(options=OPTIONS)
-    trunks = tuple(t.name for t in config.trunk)
-    routing_pb2_grpc.add_RoutingServicer_to_server(
-        RoutingService(desk, trunks, config.centre.numbers, config.centre.country), server
-    )
-    agents_pb2_grpc.add_AgentsServicer_to_server(AgentsService(desk, keeper), server)
-    admin_pb2_grpc.add_AdminServicer_to_server(AdminService(desk, keeper), server)
-    port = _listen(server, address)
-    await server.start()
+    opened = [await _open(place, desk, keeper) for place in where]
     tasks = [
         asyncio.create_task(_again(lambda: watch_timers(store, dispatch, clock, alarm)), name="timers"),
         asyncio.create_task(_again(lambda: follow(store, changed)), name="rules"),
     ]
     abroad = await join(keeper, desk, dispatch, federation) if federation else None
-    return Router(config, keeper, store, dispatch, desk, server, port, tasks, abroad)
+    servers, port = [server for server, _ in opened], max((port for _, port in opened), default=0)
+    return Router(config, keeper, store, dispatch, desk, servers, port, tasks, abroad)
 
 
-def _listen(server: grpc.aio.Server, address: str, credentials: grpc.ServerCredentials | None = None) -> int:
-    try:
-        return server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
-    except RuntimeError as error:
-        raise OSError(f"cannot listen on {address}: {error}") from error
+async def _open(place: Place, desk: Desk, keeper: Keeper) -> tuple[grpc.aio.Server, int]:
+    server = grpc.aio.server(options=OPTIONS, interceptors=[Gate()] if place.identity else None)
+    serve_role(server, place.role, desk, keeper)
+    port = listen(server, place.address, credentials(place.identity) if place.identity else None)
+    await server.start()
+    return server, port
 
 
 def look(alarm: Alarm, changed: asyncio.Event, due_ms: int) -> None:
@@ -201,12 +204,11 @@ async def serve(config: CentreConfig, index: int, stop: asyncio.Event) -> None:
     """One instance, until `stop`."""
     clock = SystemClock()
     name = f"r{index + 1}"
-    address = config.router.address
     federation = f"{config.federation.address}:{config.ports.federation + index}" if enabled(config) else ""
     store = redis_store(config, name, clock)
-    router = await start(config, store, clock, name, f"{address}:{config.ports.router + index}", federation)
-    runner = await metrics.serve(address, config.ports.router_metrics + index, before=lambda: gauges.update(store, clock))
-    log.info("router serves", extra={"port": router.port})
+    router = await start(config, store, clock, name, places(config, index), federation)
+    runner = await metrics.serve(LOOPBACK, config.ports.router_metrics + index, before=lambda: gauges.update(store, clock))
+    log.info("router serves", extra={"places": [place.address for place in places(config, index)]})
     await stop.wait()
     await router.close()
     await runner.cleanup()

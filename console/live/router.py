@@ -12,6 +12,8 @@ from tierline.agents.v1 import agents_pb2 as pb
 from tierline.agents.v1.agents_pb2_grpc import AgentsStub
 
 from console.metrics import Metrics
+from ops.channel import channel_to
+from ops.inner import CONSOLE, Identity
 
 T = TypeVar("T")
 DEADLINE_S = 1.5
@@ -50,9 +52,9 @@ class Stub:
 class Routers:
     """Agents and Admin. Starts with the router that answered last; verbs may be repeated, so the next one may be asked."""
 
-    def __init__(self, targets: Iterable[str], tenant: str, metrics: Metrics) -> None:
+    def __init__(self, routers: Iterable[str], tenant: str, metrics: Metrics, identity: Identity | None = None) -> None:
         self.tenant, self.metrics = tenant, metrics
-        self._channels = [grpc.aio.insecure_channel(target, options=_OPTIONS) for target in targets]
+        self._channels = [channel_to(router, CONSOLE, identity, _OPTIONS) for router in routers]
         self._stubs = [Stub(channel) for channel in self._channels]
         self._current = 0
         self.up = True  # as the last call found it

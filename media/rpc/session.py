@@ -28,7 +28,9 @@ from media.call.frames import Assert, Frame
 from media.rpc.company import Company
 from media.rpc.debts import Debts
 from media.rpc.wire import from_router, to_router
+from ops.channel import channel_to
 from ops.clock import Clock
+from ops.inner import MEDIA, Identity
 
 log = logging.getLogger(__name__)
 HEARTBEAT_S = 2.0
@@ -75,8 +77,8 @@ class Session:
 
     calls: Calls
 
-    def __init__(self, routers: Sequence[str], myself: Myself, clock: Clock) -> None:
-        self._routers, self._myself, self._clock = routers, myself, clock
+    def __init__(self, routers: Sequence[str], myself: Myself, clock: Clock, identity: Identity | None = None) -> None:
+        self._routers, self._myself, self._clock, self._identity = routers, myself, clock, identity
         self._debts = Debts()
         self._company = Company()
         self._pending: list[tuple[int, Frame | pb.MediaFrame]] = []
@@ -153,7 +155,7 @@ class Session:
         return longest * random.uniform(0.5, 1.0)
 
     async def _one(self, router: str) -> None:
-        async with grpc.aio.insecure_channel(router, options=OPTIONS) as channel:
+        async with channel_to(router, MEDIA, self._identity, OPTIONS) as channel:
             stream = RoutingStub(channel).Session()
             self._begin(stream)
             writer = asyncio.create_task(self._write(stream))

@@ -15,7 +15,7 @@ from pathlib import Path
 import redis
 
 from ops import config as configuration
-from ops import prometheus, provision
+from ops import inner, prometheus, provision
 from ops.centre import CentreConfig
 from ops.cli import CommandError
 from ops.supervise import files, in_force, logs, proc, resolve
@@ -156,7 +156,7 @@ def announce(config: CentreConfig, folder: files.Folder, services: tuple[Service
                 "wss": f"wss://{edge}:{ports.tls}/",
             },
             "console": f"http://{config.console.address}:{ports.console}",
-            "router": list(config.routers),
+            "router": {role: [inner.target(router, role) for router in config.routers] for role in inner.ROLES},
             "redis": config.redis_url,
             "metrics": {service.name: service.metrics for service in services if service.metrics},
             "credentials": str(folder.credentials),

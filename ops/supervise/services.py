@@ -82,14 +82,14 @@ def _ship(config: CentreConfig, file: Path) -> Service:
 
 
 def _router(config: CentreConfig, file: Path, index: int) -> Service:
-    base = f"http://{config.router.address}:{config.ports.router_metrics + index}"
+    base = f"http://{LOOPBACK}:{config.ports.router_metrics + index}"
     argv = _python("router", file, index)
     return Service(f"router{index + 1}", argv, ("redis",), f"{base}/healthz", config.routers[index], f"{base}/metrics", 3)
 
 
 def _media(config: CentreConfig, file: Path, index: int) -> Service:
     """Conversations go on for up to `drain_s` after a stop; ten seconds more, then it is killed."""
-    base = f"http://{config.media.address}:{config.ports.media_metrics + index}"
+    base = f"http://{LOOPBACK}:{config.ports.media_metrics + index}"
     needs = ("redis", "publish", f"rtpengine{index + 1}", *(f"router{n + 1}" for n in range(config.router.instances)))
     policy = Policy(stop_ms=(config.media.drain_s + 10) * 1000)
     told = f"sip {config.media.address}:{config.ports.media_sip + index}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import grpc
 from tierline.routing.v1 import routing_pb2 as pb
 from tierline.routing.v1 import routing_pb2_grpc as rpc
 
@@ -20,7 +21,8 @@ from router.rpc.session import Desk, Session
 
 
 class RoutingService(rpc.RoutingServicer):
-    """`trunks`: names of the carriers' connections; `numbers`: ours, () for all; `country`: how national numbers are read."""
+    """What edges and media nodes ask. `trunks`: names of the carriers' connections; `numbers`: ours, () for all; `country`: how
+    national numbers are read."""
 
     def __init__(self, desk: Desk, trunks: tuple[str, ...], numbers: tuple[str, ...], country: str) -> None:
         self.desk = desk
@@ -58,6 +60,24 @@ class RoutingService(rpc.RoutingServicer):
             await refuse(context, error)
         finally:
             SESSIONS.dec()
+
+
+class ForEdges(RoutingService):
+    """Behind the edges' socket."""
+
+    async def Session(  # type: ignore[override]  # as above
+        self, request_iterator: AsyncIterator[pb.ToRouter], context: Context
+    ) -> None:
+        """Nobody becomes a media node here."""
+        await context.abort(grpc.StatusCode.PERMISSION_DENIED, "this socket is for edges")
+
+
+class ForMedia(RoutingService):
+    """Behind the media nodes' socket."""
+
+    async def RouteCall(self, request: pb.RouteCallRequest, context: Context) -> pb.RouteCallReply:
+        """Nobody is an edge here."""
+        return await context.abort(grpc.StatusCode.PERMISSION_DENIED, "this socket is for media nodes")
 
 
 def _reply(decision: Decision) -> pb.RouteCallReply:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -60,6 +60,7 @@ class Desk:
     tenant: str
     router: str
     stop: asyncio.Event
+    nodes: Mapping[str, str]  # SIP URI of each configured media node
     country: str = "CN"
     closed: Callable[[str, str, str, int], tuple[str, str]] = lambda *_: ("", "")  # Keeper.closed
 
@@ -149,7 +150,7 @@ class Session:
         if first is None or first.WhichOneof("body") != "hello":
             raise BadInput("hello", "must be the first frame")
         desk = self.desk
-        hello = validate.hello(first.hello, desk.post.holder, desk.tenant)
+        hello = validate.hello(first.hello, desk.post.holder, desk.tenant, desk.nodes)
         session, effects = await desk.store.hello(hello, desk.clock.now_ms())
         self.by = From(hello.node, session)
         desk.post.attach(hello.node, self)

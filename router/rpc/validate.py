@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from tierline.agents.v1 import agents_pb2
@@ -70,12 +70,14 @@ def skills(given: Iterable[agents_pb2.SkillLevel]) -> tuple[tuple[str, int], ...
     return tuple(found.items())
 
 
-def hello(frame: pb.Hello, holder: str, ours: str) -> Hello:
-    """A node's introduction."""
+def hello(frame: pb.Hello, holder: str, ours: str, nodes: Mapping[str, str]) -> Hello:
+    """A node's introduction. `nodes`: the URI of each configured one; calls are sent to that alone."""
     tenant(frame.tenant, ours)
     name("node", frame.node)
-    if not frame.uri.startswith(("sip:", "sips:")):
-        raise BadInput("uri", "want sip:host:port")
+    if frame.node not in nodes:
+        raise BadInput("node", f"{frame.node} is no media node of this centre; [media] nodes says how many there are")
+    if frame.uri != nodes[frame.node]:
+        raise BadInput("uri", f"want {nodes[frame.node]}, as [media] address and [ports] media_sip say")
     moment("epoch", frame.epoch)
     return Hello(frame.node, frame.uri, frame.epoch, frame.draining, frame.calls, holder)
 

@@ -119,7 +119,7 @@ class Load:
 
 async def agents_ready(endpoints: dict[str, Any]) -> None:
     """Log all agents in and make them ready, as the console does."""
-    async with grpc.aio.insecure_channel(endpoints["router"][0]) as channel:
+    async with grpc.aio.insecure_channel(endpoints["router"]["console"][0]) as channel:
         stub: Any = agents_pb2_grpc.AgentsStub(channel)
         skills = [agents_pb2.SkillLevel(skill="billing", level=1)]
         for n in range(1, SEATS + 1):
@@ -130,7 +130,7 @@ async def agents_ready(endpoints: dict[str, Any]) -> None:
 
 async def states(endpoints: dict[str, Any]) -> dict[str, int]:
     """How many agents are in which state."""
-    async with grpc.aio.insecure_channel(endpoints["router"][0]) as channel:
+    async with grpc.aio.insecure_channel(endpoints["router"]["console"][0]) as channel:
         stub: Any = agents_pb2_grpc.AgentsStub(channel)
         board = await stub.GetBoard(agents_pb2.BoardRequest(tenant=endpoints["tenant"]))
     count: dict[str, int] = {}

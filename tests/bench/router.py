@@ -30,9 +30,10 @@ import grpc
 
 from ops import config as configuration
 from ops.clock import SystemClock
+from ops.inner import MEDIA, target
 from router.app import redis_store
 from router.keeper import Keeper
-from tests.kit.ports import free_block
+from tests.kit.ports import free_port
 from tests.kit.redis_server import RedisServer
 from tests.kit.wait import until
 
@@ -40,7 +41,6 @@ CENTRE = """
 [centre]
 name = "bench"
 [ports]
-router = {router}
 router_metrics = {metrics}
 redis = {redis}
 [[trunk]]
@@ -142,10 +142,9 @@ def system(folder: Path, agents: int, parked: int, rate: int, seconds: float) ->
     """Started, filled and warm."""
     with ExitStack() as stack:
         redis = stack.enter_context(RedisServer(folder))
-        port = free_block(2)
         path = folder / "centre.toml"
-        path.write_text(CENTRE.format(router=port, metrics=port + 1, redis=redis.port))
-        address = f"127.0.0.1:{port}"
+        path.write_text(CENTRE.format(metrics=free_port(), redis=redis.port))
+        address = target(configuration.load(path).routers[0], MEDIA)
         log = stack.enter_context((folder / "router.log").open("wb"))
         router = subprocess.Popen([sys.executable, "-m", "router", "--config", str(path)], stderr=log)
         stack.callback(router.wait, 10)

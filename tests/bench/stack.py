@@ -110,7 +110,7 @@ class Stack:
     @asynccontextmanager
     async def desk(self) -> AsyncIterator[Desk]:
         """What the agents' pages ask for."""
-        async with grpc.aio.insecure_channel(self.endpoints["router"][0]) as channel:
+        async with grpc.aio.insecure_channel(self.endpoints["router"]["console"][0]) as channel:
             yield Desk(agents_pb2_grpc.AgentsStub(channel), self.endpoints["tenant"])
 
     def facts(self, *kinds: str) -> list[Fact]:

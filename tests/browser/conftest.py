@@ -11,6 +11,7 @@ from playwright.async_api import Browser
 from tierline.agents.v1 import agents_pb2 as pb
 from tierline.agents.v1.agents_pb2_grpc import AgentsStub
 
+from ops.inner import CONSOLE, MEDIA, target
 from tests.browser.house import House
 from tests.browser.node import Node
 from tests.browser.pages import chromium
@@ -24,7 +25,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 @pytest.fixture
 def house(built: House) -> House:
-    with grpc.insecure_channel(built.config.routers[0]) as channel:
+    with grpc.insecure_channel(target(built.config.routers[0], CONSOLE)) as channel:
         stub = AgentsStub(channel)
         for agent in stub.GetBoard(pb.BoardRequest(tenant="main"), timeout=10, wait_for_ready=True).agents:
             stub.Logout(pb.AgentRequest(tenant="main", agent=agent.agent), timeout=10)
@@ -33,7 +34,7 @@ def house(built: House) -> House:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def node(house: House) -> AsyncIterator[Node]:
-    made = await Node(house.config.routers[0]).start()
+    made = await Node(target(house.config.routers[0], MEDIA)).start()
     yield made
     await made.close()
 

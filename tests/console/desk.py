@@ -21,6 +21,7 @@ from ops import keys
 from ops.centre import Agent, Centre, CentreConfig, Console, NotReadyReason, Ports, Queue
 from ops.clock import Clock
 from ops.facts import Fact, encode
+from ops.inner import CONSOLE, target
 from tests.console.fake_router import FakeRouter
 from tests.kit.ports import free_block, free_port
 
@@ -124,7 +125,7 @@ class Desk:
     async def start(self, router: bool = True) -> Desk:
         """Start router stand-in and console."""
         if router:
-            await self.router.start(self.config.ports.router)
+            await self.router.start(target(self.config.routers[0], CONSOLE))
         await self.app.start()
         return self
 

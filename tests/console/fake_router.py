@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -13,6 +14,7 @@ from tierline.common.v1 import common_pb2
 from tierline.routing.v1 import routing_pb2
 
 from ops.clock import Clock, SystemClock
+from ops.inner import UNIX
 
 HOME = common_pb2.HomeArea(country="CN", province="四川", city="成都", carrier="中国移动")
 
@@ -30,12 +32,13 @@ class FakeRouter(rpc.AgentsServicer, admin_pb2_grpc.AdminServicer):
         self.rules = admin_pb2.InForce()  # none yet
         self._server: grpc.aio.Server | None = None
 
-    async def start(self, port: int) -> FakeRouter:
-        """Serve on 127.0.0.1:port."""
+    async def start(self, address: str) -> FakeRouter:
+        """Serve at unix:PATH."""
+        Path(address.removeprefix(UNIX)).parent.mkdir(parents=True, exist_ok=True)
         self._server = grpc.aio.server()
         rpc.add_AgentsServicer_to_server(self, self._server)
         admin_pb2_grpc.add_AdminServicer_to_server(self, self._server)
-        self._server.add_insecure_port(f"127.0.0.1:{port}")
+        self._server.add_insecure_port(address)
         await self._server.start()
         return self
 

@@ -14,6 +14,7 @@ from tierline.agents.v1.agents_pb2 import QueueView
 from console.api import live as live_module
 from console.api.agent import leave
 from ops.facts import Fact
+from ops.inner import CONSOLE, target
 from tests.console.desk import Desk, centre
 from tests.console.fake_router import FakeRouter
 from tests.kit.ports import free_port
@@ -176,7 +177,7 @@ async def test_failover_to_the_second_router(tmp_path: Path, redis_server: Redis
     desk = await Desk(centre(tmp_path, redis_server.port, routers=2)).start()
     second = FakeRouter()
     second.agents = desk.router.agents
-    await second.start(desk.config.ports.router + 1)
+    await second.start(target(desk.config.routers[1], CONSOLE))
     try:
         agent = await desk.browser("a1")
         await desk.router.stop()

@@ -22,6 +22,7 @@ from console.ledger.rulebooks import RuleBooks
 from console.metrics import Metrics
 from ops import keys, menu, provision, rulebook
 from ops.centre import Calendar, Hours
+from ops.inner import CONSOLE, target
 from tests.console.desk import CHEAP, Browser, Desk, centre
 from tests.kit.ports import free_port
 from tests.kit.redis_server import RedisServer
@@ -287,7 +288,7 @@ async def test_router_away_the_change_waits(desk: Desk) -> None:
     await desk.router.stop()
     got = await boss.post("/api/rules/closing", {"kind": "queue", "id": "bills", "closed": "fire"})
     assert got["version"] == 2 and not got["in_force"] and got["why_not"]
-    await desk.router.start(desk.config.ports.router)
+    await desk.router.start(target(desk.config.routers[0], CONSOLE))
     await until_async(lambda: desk.router.rules.version == 2, 10, "version 2 is at the router")
 
     async def told() -> bool:

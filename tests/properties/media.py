@@ -29,6 +29,7 @@ from ops.facts import Fact
 from ops.ids import CallId, LegId
 from tests.media.call import world as calls
 from tests.properties.net import Net, Stream
+from tests.router.kit import NODES
 
 QUEUES = ("general", "bills", "tech")  # by the key that the caller presses
 BEAT_MS, SILENCE_MS, BACKOFF_MS = 2_000, 6_000, 100
@@ -241,7 +242,7 @@ class MediaNode:
             self._again = self.net.now + BACKOFF_MS
             return
         self._seq, self._heard = 0, self.net.now
-        hello = pb.Hello(tenant="main", node=self.name, uri=f"sip:{self.name}", epoch=self.epoch, calls=len(self.calls))
+        hello = pb.Hello(tenant="main", node=self.name, uri=NODES[self.name], epoch=self.epoch, calls=len(self.calls))
         self._send([(0, pb.MediaFrame(hello=hello)), *self.debts.restart(self.held())])
 
     def broken(self, stream: Stream) -> None:

@@ -22,6 +22,7 @@ from router.rpc.session import Desk, Session
 from router.store.base import Store
 from tests.contract.stores import World
 from tests.properties.net import Net, Stream
+from tests.router.kit import NODES
 
 TICK_MS = 200
 LEASE_MS = 3_000  # of the links to other centres
@@ -129,7 +130,7 @@ class Router:
         self.dispatch = Dispatch(self.holder, self._publish)
         self.dispatch.abroad = cast(Abroad, self)
         store = cast(Store, self.store)
-        self.desk = Desk(store, self.dispatch, self.world.clock, "main", self.name, asyncio.Event())
+        self.desk = Desk(store, self.dispatch, self.world.clock, "main", self.name, asyncio.Event(), NODES)
         self._tick = self.net.now + TICK_MS
         self._tasks: list[asyncio.Task[None]] = []
 

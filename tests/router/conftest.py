@@ -26,7 +26,7 @@ async def router() -> AsyncIterator[app.Router]:
     """In this process, on a free port, nothing else around."""
     config = centre()
     store = MemoryStore("main", "r1", times_of(config))
-    running = await app.start(config, store, SystemClock(), "r1", "127.0.0.1:0")
+    running = await app.start(config, store, SystemClock(), "r1", [app.Place("127.0.0.1:0")])
     yield running
     await running.close()
 

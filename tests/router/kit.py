@@ -6,6 +6,7 @@ import asyncio
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,15 +17,19 @@ from tierline.common.v1 import common_pb2
 from tierline.routing.v1 import routing_pb2 as pb
 from tierline.routing.v1 import routing_pb2_grpc
 
-from ops.centre import Blacklisted, Centre, CentreConfig, NotReadyReason, Ports, Queue, Router, Trunk
+from ops.centre import Blacklisted, Centre, CentreConfig, Media, NotReadyReason, Ports, Queue, Router, Trunk
 from ops.clock import Clock, SystemClock
 from ops.config import dump
 from ops.ids import uuid7
+from ops.inner import CONSOLE, EDGE, MEDIA, UNIX, target
 from tests.kit.ports import free_block
 from tests.kit.wait import until, until_async
 
 CLOCK = SystemClock()
 PROFILE = pb.CallProfile(calling="13812345678", called="12345", trunk="t1", language="zh", menu_path=["root", "sales"])
+
+MEDIA_NODES = Media(nodes=9)
+NODES = CentreConfig(Centre("test"), media=MEDIA_NODES).media_uris
 
 
 def now_ms() -> int:
@@ -42,11 +47,13 @@ def centre(redis_port: int = 0, path: Path | None = None, routers: int = 1) -> C
         Centre("test", numbers=("12345",)),
         trunk=(Trunk("t1", ("127.0.0.2",)),),
         router=Router(instances=routers),
+        media=MEDIA_NODES,
         ports=Ports(router=port, router_metrics=port + routers, redis=redis_port or 1),
         queue=(Queue("sales", "sales", after_call_s=1, ring_s=2), Queue("tech", "tech", after_call_s=0, ring_s=20)),
         blacklist=(Blacklisted("13800000001"), Blacklisted("+86137*")),
         not_ready=(NotReadyReason("lunch", "午餐", "lunch"),),
         path=path or Path("centre.toml"),
+        state=path.parent if path else Path(tempfile.mkdtemp(prefix="tierline-")),
     )
 
 
@@ -69,14 +76,23 @@ def router_process(config: CentreConfig, folder: Path, index: int = 0) -> Iterat
 
 def serves(address: str) -> bool:
     """Something speaks gRPC there."""
-    host, _, port = address.rpartition(":")
+    where = target(address, MEDIA)
     try:
-        socket.create_connection((host, int(port)), timeout=5).close()  # a channel that was refused tries again a second later
-        with grpc.insecure_channel(address) as channel:
+        _reached(where)  # a channel that was refused tries again a second later
+        with grpc.insecure_channel(where) as channel:
             grpc.channel_ready_future(channel).result(timeout=5)
     except (OSError, grpc.FutureTimeoutError):
         return False
     return True
+
+
+def _reached(where: str) -> None:
+    if where.startswith(UNIX):
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.connect(where.removeprefix(UNIX))
+    else:
+        host, _, port = where.rpartition(":")
+        socket.create_connection((host, int(port)), timeout=5).close()
 
 
 def wait_for_router(address: str) -> None:
@@ -97,13 +113,13 @@ class MediaNode:
 
     async def open(self, address: str) -> MediaNode:
         """A new stream with hello; returns when welcomed."""
-        self.channel = grpc.aio.insecure_channel(address)
+        self.channel = grpc.aio.insecure_channel(target(address, MEDIA))
         self.stream = routing_pb2_grpc.RoutingStub(self.channel).Session()
         self.seq = self.acked = 0
         self.code = None
         seen = len(self.frames)
         self._tasks.append(asyncio.create_task(self._read(self.stream)))
-        await self.send(hello=pb.Hello(node=self.name, uri=f"sip:{self.name}:5200", epoch=self.epoch))
+        await self.send(hello=pb.Hello(node=self.name, uri=NODES.get(self.name, "sip:nobody"), epoch=self.epoch))
         await until_async(lambda: self.code is not None or any(f.HasField("welcome") for f in self.frames[seen:]), 5, "welcome")
         return self
 
@@ -167,12 +183,13 @@ def end(call: str, version: int = 9) -> pb.End:
 
 
 class Console:
-    """What a console asks."""
+    """What a console asks, and what an edge asks."""
 
     def __init__(self, address: str) -> None:
-        self.channel = grpc.aio.insecure_channel(address)
+        self.channel = grpc.aio.insecure_channel(target(address, CONSOLE))
+        self.edge = grpc.aio.insecure_channel(target(address, EDGE))
         self.agents = agents_pb2_grpc.AgentsStub(self.channel)
-        self.routing = routing_pb2_grpc.RoutingStub(self.channel)
+        self.routing = routing_pb2_grpc.RoutingStub(self.edge)
 
     async def ready(self, agent: str, seat: str = "", skill: str = "sales") -> agents_pb2.AgentView:
         skills = [agents_pb2.SkillLevel(skill=skill, level=1)]
@@ -184,3 +201,4 @@ class Console:
 
     async def close(self) -> None:
         await self.channel.close()
+        await self.edge.close()

@@ -18,6 +18,7 @@ from tierline.agents.v1 import agents_pb2
 
 from ops import keys, rulebook
 from ops.centre import Agent, Branch, Calendar, Holiday, Hours, NotReadyReason
+from ops.inner import CONSOLE, target
 from ops.rulebook import RuleBook
 from router import app
 from router.keeper import Keeper
@@ -32,7 +33,7 @@ class Admin:
     """A console that knows only rules."""
 
     def __init__(self, address: str) -> None:
-        self.channel = grpc.aio.insecure_channel(address)
+        self.channel = grpc.aio.insecure_channel(target(address, CONSOLE))
         self.stub = admin_pb2_grpc.AdminStub(self.channel)
 
     async def apply(self, book: RuleBook) -> pb.InForce:

@@ -52,7 +52,7 @@ async def test_verbs_are_timed(tmp_path: Path) -> None:
     with RedisServer(tmp_path) as server:
         config = centre(server.port)
         store = app.redis_store(config, "r1", SystemClock())
-        running = await app.start(config, store, SystemClock(), "r1", "127.0.0.1:0")
+        running = await app.start(config, store, SystemClock(), "r1", [app.Place("127.0.0.1:0")])
         assert isinstance(running.store, RedisStore)
         await running.store.connected.wait()
         done, spent = value("verb_seconds_count", verb="login"), value("verb_seconds_sum", verb="login")

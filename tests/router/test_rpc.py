@@ -11,7 +11,7 @@ from tierline.common.v1 import common_pb2
 from tierline.routing.v1 import routing_pb2 as pb
 from tierline.routing.v1 import routing_pb2_grpc
 
-from tests.router.kit import Console, MediaNode, call_id, end, now_ms, settle, words
+from tests.router.kit import NODES, Console, MediaNode, call_id, end, now_ms, settle, words
 
 
 async def code_of(work: object) -> tuple[grpc.StatusCode, str]:
@@ -43,8 +43,8 @@ async def test_hello_must_be_first(address: str) -> None:
     for frame, text in (
         (pb.MediaFrame(seq=1, heartbeat=pb.Heartbeat()), "hello: must be the first frame"),
         (pb.MediaFrame(seq=1, hello=pb.Hello(node="m 1", uri="sip:x", epoch=1)), "node: want 1 to 64"),
-        (pb.MediaFrame(seq=1, hello=pb.Hello(node="m1", uri="http:x", epoch=1)), "uri: want sip:host:port"),
-        (pb.MediaFrame(seq=1, hello=pb.Hello(node="m1", uri="sip:x")), "epoch: not a time"),
+        (pb.MediaFrame(seq=1, hello=pb.Hello(node="m1", uri="sip:10.0.0.9:5200", epoch=1)), "uri: want sip:127.0.0.1:5200"),
+        (pb.MediaFrame(seq=1, hello=pb.Hello(node="m1", uri=NODES["m1"])), "epoch: not a time"),
         (pb.MediaFrame(seq=1, hello=pb.Hello(tenant="other", node="m1", uri="sip:x", epoch=1)), "tenant: this centre"),
     ):
         async with grpc.aio.insecure_channel(address) as channel:
@@ -169,7 +169,7 @@ async def test_route_call(node: MediaNode, console: Console) -> None:
     """To the live node with the caller's home area; refused by name for blacklist, number and trunk."""
     ask = pb.RouteCallRequest(call=call_id(), trunk="t1", called="12345", calling="+8613812345678", diversion="10086")
     reply = await console.routing.RouteCall(ask)
-    assert (reply.media.node, reply.media.uri) == ("m1", "sip:m1:5200")
+    assert (reply.media.node, reply.media.uri) == ("m1", NODES["m1"])
     assert (reply.home.country, reply.home.province, reply.home.carrier) == ("CN", "江苏省", "中国移动")
     for change, status, reason in (
         ({"calling": "013800000001"}, 603, common_pb2.REASON_BLACKLISTED),

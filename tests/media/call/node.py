@@ -49,7 +49,7 @@ def prompts(folder: Path) -> None:
     publish.publish(flow, folder / "prompts", ["general"], lambda done, total: None)
 
 
-def centre(state: Path, redis_port: int, router: int) -> CentreConfig:
+def centre(state: Path, redis_port: int) -> CentreConfig:
     """A configuration with ports of its own; `edge` is where the test's seats listen."""
     first, low = free_block(8), free_block(200)
     names = ["sip", "media_sip", "media_metrics", "ng", "dtmf", "rtp_http", "ship_metrics", "edge_http"]
@@ -60,8 +60,7 @@ name = "test"
 [edge]
 realm = "test.local"
 [ports]
-{ports}router = {router}
-router_metrics = {free_port()}
+{ports}router_metrics = {free_port()}
 redis = {redis_port}
 rtp_low = {low}
 rtp_high = {low + 199}

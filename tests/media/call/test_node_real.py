@@ -16,7 +16,7 @@ from ops import facts, keys
 from ops.centre import CentreConfig
 from ops.clock import SystemClock
 from ops.ids import CallId, LegId
-from tests.kit.ports import free_port
+from ops.inner import MEDIA, target
 from tests.kit.redis_server import RedisServer
 from tests.kit.wait import until_async
 from tests.media.call.node import SDP, Child, Phone, centre, prompts
@@ -100,9 +100,9 @@ async def house(published: Path, server: RedisServer) -> AsyncIterator[House]:
     for log in published.glob("*.log"):
         log.unlink()
     async with AsyncExitStack() as stack:  # nothing stays, also if something does not start
-        router = await FakeRouter(free_port()).start()
+        config = centre(published, server.port)
+        router = await FakeRouter(address=target(config.routers[0], MEDIA)).start()
         stack.push_async_callback(router.stop)
-        config = centre(published, server.port, router.port)
         stack.callback(Child(published, "-m", "media.rtp.daemon").stop)
         node = Child(published, "-m", "media")
         stack.callback(node.stop)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import grpc
 from tierline.routing.v1 import routing_pb2 as pb
 from tierline.routing.v1 import routing_pb2_grpc as rpc
 
+from ops.inner import UNIX
+
 
 class FakeRouter(rpc.RoutingServicer):
     """`heard`: frames of the stream now; `streams`: of each stream before and now. `mute`: acknowledge nothing."""
 
-    def __init__(self, port: int) -> None:
-        self.port, self.mute = port, False
+    def __init__(self, port: int = 0, address: str = "") -> None:
+        self.port, self.address, self.mute = port, address or f"127.0.0.1:{port}", False
         self.streams: list[list[pb.MediaFrame]] = []
         self._out: asyncio.Queue[pb.ToMedia | None] = asyncio.Queue()
         self._server: grpc.aio.Server | None = None
@@ -33,7 +36,9 @@ class FakeRouter(rpc.RoutingServicer):
         """Listen."""
         self._server = grpc.aio.server()
         rpc.add_RoutingServicer_to_server(self, self._server)
-        self._server.add_insecure_port(f"127.0.0.1:{self.port}")
+        if self.address.startswith(UNIX):
+            Path(self.address.removeprefix(UNIX)).parent.mkdir(parents=True, exist_ok=True)
+        self._server.add_insecure_port(self.address)
         await self._server.start()
         return self
 

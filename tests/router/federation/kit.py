@@ -11,7 +11,7 @@ from ops import certificates
 from ops.centre import Centre, CentreConfig, Edge, Federation, Peer, Ports, Queue, Router, Rung, Trunk
 from tests.kit.ports import free_block
 from tests.kit.redis_server import RedisServer
-from tests.router.kit import router_process, wait_for_router
+from tests.router.kit import MEDIA_NODES, router_process, wait_for_router
 
 NATION = "nation"
 QUEUE = Queue("sales", "sales", ring_s=5, after_call_s=0, ladder=(Rung(0, "nation"),))
@@ -65,7 +65,9 @@ def sites(
             queue=(QUEUE,),
             peer=peers(names, name, neighbours),
             federation=replace(ours, authority=str(signer.certificate), penalty_ms=0),
+            media=MEDIA_NODES,
             path=folder / name / "centre.json",
+            state=folder / name,
         )
         made[name] = Site(config, folder / name, server)
     return made

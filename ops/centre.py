@@ -114,6 +114,11 @@ class Console:
     address: str = "127.0.0.1"
     database: str = ""  # SQLAlchemy URL; "" is SQLite in the state folder
     session_hours: int = 12
+    public_url: str = ""  # as browsers reach it through a reverse proxy, "https://console.example.com"; "": straight
+    trusted_proxies: tuple[str, ...] = ()  # IP or CIDR of reverse proxies whose header tells the client's address
+    proxy_header: str = "x-forwarded-for"  # which header that is: x-forwarded-for, forwarded (RFC 7239)
+    sockets_per_user: int = 10  # live connections of one person at a time
+    change_first_passwords: bool = True  # who logs in with a first password must choose another one
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,10 +183,10 @@ class Agent:
 
     id: str
     name: str
-    role: str = "agent"  # agent, supervisor
+    role: str = "agent"  # agent, supervisor, administrator
     seat: str = ""  # extension its phone registers as
     skills: dict[str, int] = field(default_factory=dict)  # skill -> level, 1 best
-    city: str = ""  # the city its seat belongs to, as home areas name it (武汉); "": of no city
+    city: str = ""  # of the seat, as home areas name it (武汉); a supervisor's: whose agents they lead, "" all
     weight: int = 1  # share of calls under the policy weighted_random, 1..100
 
 

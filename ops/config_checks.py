@@ -107,6 +107,8 @@ _NUMBER = _like(r"\+?\d{1,15}\*?", 'a number like "+8613800000000", or the start
 _OPEN, _CLOSE = r"([01]\d|2[0-3]):[0-5]\d", r"([01]\d|2[0-3]):[0-5]\d|24:00"
 _TIME = 'a time like "08:30"'
 _TARGET = _like(r"|[A-Za-z0-9.-]+:\d{1,5}", 'host:port like "10.0.0.5:5140", or ""')
+_HOST = r"([A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])(:\d{1,5})?"
+_URL = _like(rf"|https?://{_HOST}", 'a URL without a path, like "https://console.example.com", or ""')
 _TIER = _one_of("province", "national")
 _SHARES: dict[str, Rule] = {"share": _range(0, 100), "penalty_ms": _range(0, 600_000)}
 _name = _like(r"[a-z0-9][a-z0-9-]{0,62}", "a short name of a-z, 0-9 and -")
@@ -158,6 +160,12 @@ RULES: dict[type, dict[str, Rule]] = {
         "address": _address,
         "database": _like(r"|(sqlite|postgresql\+psycopg)://.*", 'a URL like "postgresql+psycopg://user@host/tierline", or ""'),
         "session_hours": _range(1, 168),
+        "public_url": _URL,
+            r"|https?://[A-Za-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:]+\](:\d{1,5})?", 'a URL without a path, "https://host", or ""'
+        ),
+        "trusted_proxies": _each(_network),
+        "proxy_header": _one_of("x-forwarded-for", "forwarded"),
+        "sockets_per_user": _range(1, 1000),
     },
     c.Ports: dict.fromkeys(c.Ports.__dataclass_fields__, _port),
     c.Queue: {
@@ -181,7 +189,7 @@ RULES: dict[type, dict[str, Rule]] = {
     },
     c.Agent: {
         "id": _id,
-        "role": _one_of("agent", "supervisor"),
+        "role": _one_of("agent", "supervisor", "administrator"),
         "seat": _like(r"|[A-Za-z0-9]{1,32}", "letters and digits"),
         "skills": _levels,
         "weight": _range(1, 100),

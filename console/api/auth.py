@@ -20,20 +20,31 @@ _PASSWORD = Text("password", "the user's password", longest=256)
 
 async def login(call: Call) -> web.StreamResponse:
     """Check the password, open a session; an agent starts work at the router, if one is there."""
-    ctx, name, address = call.ctx, str(call.fields["user"]), call.request.remote or ""
-    wait = ctx.throttle.wait_ms(name, address, ctx.clock.now_ms())
+    user = await checked(call, str(call.fields["user"]), call.fields["password"])
+    if user is None:
+        raise NotLoggedIn("wrong_login", "user or password is wrong")
+    return await _enter(call, user)
+
+
+async def checked(call: Call, name: str, password: str) -> User | None:
+    """The user if the password is right. Raises TooMany after too many wrong ones, Busy when too many are being checked."""
+    ctx, address = call.ctx, call.client.address
+    wait = ctx.throttle.begin(name, address, ctx.clock.now_ms())
     if wait:
         ctx.metrics.logins.labels("throttled").inc()
         seconds = str(-(-wait // 1000))
         raise TooMany("throttled", f"too many wrong tries; wait {seconds} s", headers={"Retry-After": seconds})
-    ctx.throttle.failed(name, address, ctx.clock.now_ms())  # counted before the check: many at once are many tries
-    user = await ctx.sessions.verify(name, call.fields["password"])
+    try:
+        user = await ctx.sessions.verify(name, password)
+    except BaseException:
+        ctx.throttle.given_up(name, address)
+        raise
     if user is None:
-        ctx.metrics.logins.labels("wrong").inc()
-        raise NotLoggedIn("wrong_login", "user or password is wrong")
-    ctx.throttle.succeeded(name, address)
-    ctx.metrics.logins.labels("ok").inc()
-    return await _enter(call, user)
+        ctx.throttle.failed(name, address, ctx.clock.now_ms())
+    else:
+        ctx.throttle.succeeded(name, address)
+    ctx.metrics.logins.labels("wrong" if user is None else "ok").inc()
+    return user
 
 
 async def _enter(call: Call, user: User) -> web.StreamResponse:
@@ -42,7 +53,7 @@ async def _enter(call: Call, user: User) -> web.StreamResponse:
     answer = {"user": user_json(user), "expires_ms": session.expires_ms, "router": await _begin_work(ctx, user)}
     response = web.json_response(answer)
     age = ctx.config.console.session_hours * 3600
-    response.set_cookie(COOKIE, cookie, max_age=age, httponly=True, samesite="Strict", secure=call.request.secure, path="/")
+    response.set_cookie(COOKIE, cookie, max_age=age, httponly=True, samesite="Strict", secure=call.client.secure, path="/")
     return response
 
 

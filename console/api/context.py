@@ -12,6 +12,7 @@ from aiohttp import web
 from console.api.errors import BadRequest
 from console.api.fields import Field, check
 from console.api.newcomers import Newcomers
+from console.api.proxies import Client, Proxies
 from console.api.sessions import Sessions
 from console.api.throttle import Throttle
 from console.ledger.audit import Policy
@@ -45,6 +46,7 @@ class Context:
     agents: dict[str, Agent] = field(default_factory=dict)
     reasons: tuple[str, ...] = ()
     policy: Policy = field(default_factory=Policy)
+    proxies: Proxies = field(default_factory=Proxies)
 
     def __post_init__(self) -> None:
         self.take(self.config)
@@ -52,6 +54,7 @@ class Context:
     def take(self, config: CentreConfig) -> None:
         """Work by these rules from now on."""
         self.config = config
+        self.proxies = Proxies.of(config.console)
         self.agents = {agent.id: agent for agent in self.config.agent}
         self.reasons = tuple(reason.id for reason in self.config.not_ready)
         unrecorded = frozenset(queue.id for queue in self.config.queue if not queue.record)
@@ -66,6 +69,13 @@ class Call:
     request: web.Request
     fields: dict[str, Any]
     who: tuple[User, Session] | None
+
+    @property
+    def client(self) -> Client:
+        """Who asks: the browser, not the proxy before us."""
+        headers, proxies = self.request.headers, self.ctx.proxies
+        proto = headers.get("X-Forwarded-Proto", "")
+        return proxies.client(self.request.remote or "", self.request.secure, headers.getall(proxies.header, []), proto)
 
     @property
     def user(self) -> User:

@@ -62,6 +62,12 @@ class TooMany(ApiError):
     status = 429
 
 
+class Busy(ApiError):
+    """More of it at once than we take."""
+
+    status = 503
+
+
 def answer(status: int, code: str, text: str, field: str = "", headers: dict[str, str] | None = None) -> web.Response:
     """An error as JSON."""
     return web.json_response({"error": {"code": code, "text": text, "field": field}}, status=status, headers=headers)

@@ -60,7 +60,7 @@ def guarded(ctx: Context, route: Route) -> WebHandler:
 
 async def _allowed(ctx: Context, route: Route, request: web.Request) -> tuple[User, Session] | None:
     if request.method not in _SAFE or route.path == "/api/live":
-        same_site(request, header=request.method not in _SAFE)
+        same_site(request, ctx.config.console.public_url, header=request.method not in _SAFE)
     if route.role == PUBLIC:
         return None
     who = await ctx.sessions.find(request.cookies.get(COOKIE, ""))
@@ -71,10 +71,10 @@ async def _allowed(ctx: Context, route: Route, request: web.Request) -> tuple[Us
     return who
 
 
-def same_site(request: web.Request, header: bool) -> None:
+def same_site(request: web.Request, public_url: str, header: bool) -> None:
     """Raises Forbidden unless the request comes from our own page (or from a program that says so)."""
     origin = request.headers.get("Origin", "")
-    if origin and urlsplit(origin).netloc != request.host:
+    if origin and origin != public_url and (urlsplit(origin).netloc != request.host or not request.host):
         raise Forbidden("origin", "requests of other sites are not taken")
     if header and not request.headers.get(HEADER):
         raise Forbidden("origin", f"header {HEADER} is missing")

@@ -14,6 +14,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy.exc import SQLAlchemyError
 
+from console.api.errors import Busy
 from console.ledger.database import away
 from console.ledger.people import People, Session, User
 from ops.centre import CentreConfig
@@ -22,6 +23,7 @@ from ops.clock import Clock
 log = logging.getLogger(__name__)
 FRESH_MS = 30_000  # a session is looked up in SQL again after so long: an end elsewhere takes effect then
 _SEED_CHUNK = 32
+CHECKING = 500  # passwords that wait for their check at a time; a check takes 20 ms and 19 MiB, and there are two threads for it
 
 
 def hasher() -> PasswordHasher:
@@ -39,6 +41,7 @@ class Sessions:
         self.seeded = asyncio.Event()
         self._known: dict[str, tuple[Session, int]] = {}  # token -> session, when looked up
         self._pool = ThreadPoolExecutor(2, "argon2")
+        self._checking = 0
         self._unknown = self.passwords.hash(secrets.token_hex(8))
 
     # ---- users ----
@@ -77,8 +80,17 @@ class Sessions:
         return {}
 
     async def verify(self, name: str, password: str) -> User | None:
-        """The user with this password. Takes as long for a name that does not exist."""
-        await self.seeded.wait()
+        """The user with this password. Takes as long for a name that does not exist. Raises Busy."""
+        if self._checking >= CHECKING:
+            raise Busy("busy", "too many log-ins at once; try again in a moment", headers={"Retry-After": "2"})
+        self._checking += 1
+        try:
+            await self.seeded.wait()
+            return await self._verify(name, password)
+        finally:
+            self._checking -= 1
+
+    async def _verify(self, name: str, password: str) -> User | None:
         user = await self._user(name)
         kept = user.password if user is not None and user.password else self._unknown
         right = await asyncio.get_running_loop().run_in_executor(self._pool, self._right, kept, password)

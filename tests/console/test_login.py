@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from tierline.agents.v1 import agents_pb2 as pb
 
-from console.api.throttle import FREE_PAIR, LONGEST_MS, Throttle
 from ops.clock import ManualClock
 from tests.console.desk import Desk, centre
 from tests.kit.ports import free_port
@@ -57,30 +56,6 @@ async def test_wrong_login(desk: Desk, user: str, password: str) -> None:
     status, got = await browser.call("POST", "/api/login", {"user": user, "password": password})
     assert (status, got["error"]["text"]) == (401, "user or password is wrong")
     assert not list(browser.http.cookie_jar)
-
-
-async def test_login_is_throttled(desk: Desk) -> None:
-    """After some wrong tries even the right password must wait, and the answer says how long; another user need not."""
-    browser = await desk.browser()
-    for _ in range(FREE_PAIR):
-        assert (await browser.call("POST", "/api/login", {"user": "a1", "password": "x"}))[0] == 401
-    async with browser.http.post(desk.url + "/api/login", json={"user": "a1", "password": "secret-a1"}) as response:
-        assert response.status == 429 and int(response.headers["Retry-After"]) >= 1
-    assert (await browser.login("a2"))["user"]["id"] == "a2"
-
-
-def test_throttle_grows_and_forgets() -> None:
-    """Waits double up to a limit and end; a success clears the pair."""
-    throttle, now = Throttle(), 0
-    waits = []
-    for _ in range(FREE_PAIR + 12):
-        throttle.failed("u", "1.1.1.1", now)
-        waits.append(throttle.wait_ms("u", "1.1.1.1", now))
-        now += waits[-1]
-    assert waits[: FREE_PAIR - 1] == [0] * (FREE_PAIR - 1) and waits[FREE_PAIR - 1 : FREE_PAIR + 2] == [2000, 4000, 8000]
-    assert waits[-1] == LONGEST_MS and throttle.wait_ms("u", "2.2.2.2", now) == 0
-    throttle.succeeded("u", "1.1.1.1")
-    assert throttle.wait_ms("u", "1.1.1.1", now) == 0
 
 
 async def test_session_runs_out(tmp_path: Path, redis_server: RedisServer) -> None:

@@ -161,8 +161,6 @@ RULES: dict[type, dict[str, Rule]] = {
         "database": _like(r"|(sqlite|postgresql\+psycopg)://.*", 'a URL like "postgresql+psycopg://user@host/tierline", or ""'),
         "session_hours": _range(1, 168),
         "public_url": _URL,
-            r"|https?://[A-Za-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:]+\](:\d{1,5})?", 'a URL without a path, "https://host", or ""'
-        ),
         "trusted_proxies": _each(_network),
         "proxy_header": _one_of("x-forwarded-for", "forwarded"),
         "sockets_per_user": _range(1, 1000),

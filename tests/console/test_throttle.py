@@ -195,6 +195,7 @@ async def test_behind_a_proxy(tmp_path: Path, redis_server: RedisServer) -> None
 async def test_checks_are_bounded(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """When too many passwords wait for their check, a further one is told to come back, and the loop goes on serving."""
     monkeypatch.setattr(sessions, "CHECKING", 2)
+    await desk.app.ctx.sessions.seeded.wait()
     desk.app.ctx.sessions.seeded.clear()
     browser = await desk.browser()
     waiting = [asyncio.create_task(browser.login("a1")) for _ in range(2)]

@@ -104,7 +104,7 @@ def on_customer(call: Call, event: on.SeatAnswered, now: int) -> State:
 
 def on_phone_failed(call: Call, event: on.SeatFailed, now: int) -> State:
     """The customer's phone did not take it."""
-    reason = outcome.seat_failure(event.status, call.legs[event.leg].rang)
+    reason = outcome.customer_failure(event.status, call.legs[event.leg].rang)
     call.legs[event.leg].move("over")
     return _failed(call, reason)
 

@@ -27,6 +27,7 @@ CAUSE = {  # Q.850 causes for the Reason header (RFC 3326)
     Reason.REASON_HANGUP: 16,
     Reason.REASON_BUSY: 17,
     Reason.REASON_NO_ANSWER: 19,
+    Reason.REASON_DECLINED: 21,
     Reason.REASON_MEDIA_FAILED: 41,
     Reason.REASON_OVERLOAD: 42,
 }

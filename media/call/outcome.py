@@ -35,7 +35,7 @@ def system(result: Result.ValueType, reason: Reason.ValueType, sip_status: int =
 def caller_left(waited: bool, talked: bool, lost: bool) -> Outcome:
     """The caller hung up, or (`lost`) the network lost the caller, in a call that we had answered."""
     side = Side.SIDE_CARRIER if lost else Side.SIDE_CALLER
-    reason = Reason.REASON_UNREACHABLE if lost else Reason.REASON_HANGUP
+    reason = Reason.REASON_VANISHED if lost else Reason.REASON_HANGUP
     if talked:
         return Outcome(Result.RESULT_ANSWERED, reason, side)
     if waited:
@@ -54,12 +54,33 @@ NO_AUDIO = system(Result.RESULT_FAILED, Reason.REASON_MEDIA_FAILED, 503)
 MENU_END = system(Result.RESULT_SELF_SERVED, Reason.REASON_MENU_END)
 NO_INPUT = system(Result.RESULT_SELF_SERVED, Reason.REASON_NO_INPUT)
 
-_BUSY = frozenset((486, 600, 603))
 _RANG_OUT = frozenset((408, 487))
+_SEAT = {
+    404: Reason.REASON_NOT_REGISTERED,  # by the edge: no contact
+    410: Reason.REASON_NOT_REGISTERED,
+    486: Reason.REASON_BUSY,
+    600: Reason.REASON_BUSY,
+    433: Reason.REASON_DECLINED,  # takes no anonymous calls (RFC 5079)
+    480: Reason.REASON_DECLINED,  # do not disturb at most makes of phone; the edge never says it of a seat
+    603: Reason.REASON_DECLINED,
+    607: Reason.REASON_DECLINED,  # RFC 8197
+    608: Reason.REASON_DECLINED,  # RFC 8688
+}
+_CUSTOMER = dict.fromkeys((486, 600, 603), Reason.REASON_BUSY)
 
 
 def seat_failure(status: int, rang: bool) -> Reason.ValueType:
-    """Why a seat's INVITE failed, for the router, from its final status; `rang`: it had answered 1xx."""
-    if status in _BUSY:
-        return Reason.REASON_BUSY
+    """Why a seat's INVITE failed, for the router, from its final status; `rang`: it had answered 1xx. A phone that sends its calls
+    elsewhere (3xx) takes none here."""
+    if status < 400:
+        return Reason.REASON_DECLINED
+    return _SEAT.get(status) or _unanswered(status, rang)
+
+
+def customer_failure(status: int, rang: bool) -> Reason.ValueType:
+    """Why a customer's phone did not take a callback."""
+    return _CUSTOMER.get(status) or _unanswered(status, rang)
+
+
+def _unanswered(status: int, rang: bool) -> Reason.ValueType:
     return Reason.REASON_NO_ANSWER if rang and status in _RANG_OUT else Reason.REASON_UNREACHABLE

@@ -13,7 +13,13 @@ and calls, times the number of configured classes.
 
 from __future__ import annotations
 
-NO_ANSWER_REASON = {"REASON_NO_ANSWER": "no_answer", "REASON_EXPIRED": "no_answer", "REASON_BUSY": "busy"}
+NO_ANSWER_REASON = {
+    "REASON_NO_ANSWER": "no_answer",
+    "REASON_EXPIRED": "no_answer",
+    "REASON_BUSY": "busy",
+    "REASON_DECLINED": "declined",
+    "REASON_NOT_REGISTERED": "not_registered",
+}
 UNREACHABLE = "unreachable"
 SEAT_REASONS = frozenset({*NO_ANSWER_REASON.values(), UNREACHABLE})  # not ready by us, not by the agent
 

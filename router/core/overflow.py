@@ -34,7 +34,8 @@ from router.core.remote import (
     placement_of,
 )
 
-SEAT_FAILED = ("REASON_NO_ANSWER", "REASON_BUSY")  # the agent's own fault; that a seat cannot be reached may be the way's
+# The agent's own fault; that a seat cannot be reached may be the way's.
+SEAT_FAILED = ("REASON_NO_ANSWER", "REASON_BUSY", "REASON_DECLINED", "REASON_NOT_REGISTERED")
 LOST = "REASON_LINK_LOST"
 HUNG_UP = "REASON_HANGUP"  # a home says so of talks alone
 

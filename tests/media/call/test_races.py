@@ -208,9 +208,9 @@ def test_an_offer_in_talk_is_answered_with_the_truth() -> None:
 
 # ---- the seat ---------------------------------------------------------------------------------------------------
 FAILURES = [
-    (486, False, Reason.REASON_BUSY), (600, True, Reason.REASON_BUSY), (603, True, Reason.REASON_BUSY),
-    (404, False, Reason.REASON_UNREACHABLE), (480, False, Reason.REASON_UNREACHABLE), (408, False, Reason.REASON_UNREACHABLE),
-    (503, False, Reason.REASON_UNREACHABLE), (302, False, Reason.REASON_UNREACHABLE), (408, True, Reason.REASON_NO_ANSWER),
+    (486, False, Reason.REASON_BUSY), (600, True, Reason.REASON_BUSY), (603, True, Reason.REASON_DECLINED),
+    (404, False, Reason.REASON_NOT_REGISTERED), (480, False, Reason.REASON_DECLINED), (408, False, Reason.REASON_UNREACHABLE),
+    (503, False, Reason.REASON_UNREACHABLE), (302, False, Reason.REASON_DECLINED), (408, True, Reason.REASON_NO_ANSWER),
 ]  # fmt: skip
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import get_args
 
+import pytest
 from tierline.common.v1.common_pb2 import Reason
 
 from media.call import events as on
 from media.call.call import State
 from media.call.leg import MOVES, Phase, audio_port
-from media.call.outcome import seat_failure
+from media.call.outcome import customer_failure, seat_failure
 from media.call.table import TABLE
 
 # Timers and rtpengine's answers come only where they were asked for; these may come at any time in a call that lives.
@@ -71,5 +72,29 @@ def test_audio_port() -> None:
 
 def test_an_unknown_status_blames_the_seat() -> None:
     """Whatever the final status, it has a reason that the router knows."""
-    known = {Reason.REASON_NO_ANSWER, Reason.REASON_BUSY, Reason.REASON_UNREACHABLE}
+    known = {Reason.REASON_NO_ANSWER, Reason.REASON_BUSY, Reason.REASON_DECLINED, Reason.REASON_NOT_REGISTERED}
+    known.add(Reason.REASON_UNREACHABLE)
     assert {seat_failure(status, rang) for status in range(300, 700) for rang in (True, False)} == known
+
+
+@pytest.mark.parametrize(
+    ("reason", "statuses"),
+    [
+        (Reason.REASON_DECLINED, (302, 433, 480, 603, 607, 608)),
+        (Reason.REASON_BUSY, (486, 600)),
+        (Reason.REASON_NOT_REGISTERED, (404, 410)),
+        (Reason.REASON_UNREACHABLE, (403, 408, 487, 488, 500, 503, 504, 606)),
+    ],
+)
+def test_what_a_phone_says_is_what_the_agent_is_told(reason: Reason.ValueType, statuses: tuple[int, ...]) -> None:
+    """Do not disturb, busy, not registered and no answer of any kind are four reasons, whether the phone rang first or not."""
+    assert {seat_failure(status, rang=False) for status in statuses} == {reason}
+    rang_out = {408, 487}
+    assert {seat_failure(status, rang=True) for status in statuses if status not in rang_out} == {reason}
+    assert {seat_failure(status, rang=True) for status in rang_out} == {Reason.REASON_NO_ANSWER}
+
+
+def test_a_customer_who_is_called_back_is_no_seat() -> None:
+    """A customer's 404 is a number that cannot be reached, and declining is busy: tried again as before."""
+    assert {customer_failure(status, rang=False) for status in (486, 600, 603)} == {Reason.REASON_BUSY}
+    assert {customer_failure(status, rang=False) for status in (404, 408, 480, 500)} == {Reason.REASON_UNREACHABLE}

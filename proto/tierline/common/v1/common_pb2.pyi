@@ -131,6 +131,12 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """another agent or centre was first"""
     REASON_LINK_LOST: _Reason.ValueType  # 27
     """the other centre cannot be reached"""
+    REASON_DECLINED: _Reason.ValueType  # 28
+    """the seat's phone takes no calls now: do not disturb, or declined by hand"""
+    REASON_NOT_REGISTERED: _Reason.ValueType  # 29
+    """no phone is registered for the seat"""
+    REASON_VANISHED: _Reason.ValueType  # 30
+    """a party that was connected does not answer any more, without having hung up"""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Why. Small, closed, stable: reports count by it."""
@@ -181,6 +187,12 @@ REASON_ANSWERED_ELSEWHERE: Reason.ValueType  # 26
 """another agent or centre was first"""
 REASON_LINK_LOST: Reason.ValueType  # 27
 """the other centre cannot be reached"""
+REASON_DECLINED: Reason.ValueType  # 28
+"""the seat's phone takes no calls now: do not disturb, or declined by hand"""
+REASON_NOT_REGISTERED: Reason.ValueType  # 29
+"""no phone is registered for the seat"""
+REASON_VANISHED: Reason.ValueType  # 30
+"""a party that was connected does not answer any more, without having hung up"""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final

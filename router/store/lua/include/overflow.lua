@@ -1,6 +1,7 @@
 -- Verbs of calls that other centres answer, what they share; one source with router/core/overflow.py.
 
-local SEAT_FAILED = {REASON_NO_ANSWER = true, REASON_BUSY = true} -- the agent's own fault
+-- the agent's own fault
+local SEAT_FAILED = {REASON_NO_ANSWER = true, REASON_BUSY = true, REASON_DECLINED = true, REASON_NOT_REGISTERED = true}
 
 -- The call whose open placement it is, at home.
 function R.at_home(placement)

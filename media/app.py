@@ -21,6 +21,7 @@ from media.call.engine import Engine, Parts
 from media.call.meters import Meters
 from media.call.ports import House
 from media.call.published import Shelf
+from media.call.watch import Pace, Watcher
 from media.config import MediaConfig, NoSuchNode, media_config
 from media.drain import drain
 from media.ivr.flow import FlowError
@@ -60,6 +61,7 @@ class Node:
     session: Session
     outbox: Outbox
     vault: RecordingVault
+    watcher: Watcher
     clock: Clock
 
 
@@ -118,12 +120,13 @@ async def node(config: MediaConfig, clock: Clock, meters: Meters) -> AsyncIterat
         engine = Engine(house, Parts(endpoint, audio, vault, session, outbox, clock, meters), centre.media.max_calls)
         session.calls = engine
         _watch(meters, engine, session, outbox)
-        made = Node(config, endpoint, engine, session, outbox, vault, clock)
+        watcher = Watcher(Pace(centre.media.silence_s * 1000), engine.legs_up, audio, endpoint, clock)
+        made = Node(config, endpoint, engine, session, outbox, vault, watcher, clock)
         # The vault cannot tell the first calls of this run from what an earlier one left: first that, but not for long.
         await asyncio.wait({await stack.enter_async_context(_running(_leftovers(made)))}, timeout=LEFTOVERS_S)
         await endpoint.start()
-        await stack.enter_async_context(_running(session.run()))
-        await stack.enter_async_context(_running(_housekeeping(made, audio)))
+        for work in (session.run(), _housekeeping(made, audio), watcher.run()):
+            await stack.enter_async_context(_running(work))
         yield made
 
 
@@ -175,14 +178,15 @@ async def serve(config: MediaConfig, stop: asyncio.Event) -> None:
         log.info("in service", extra={"node": config.node, "uri": config.uri})
         try:
             await stop.wait()
-            await drain(made.engine, lambda: _refuse(made.endpoint), made.session.beat, config.centre.media.drain_s)
+            await drain(made.engine, lambda: _refuse(made), made.session.beat, config.centre.media.drain_s)
             await _owed(made.session)
         finally:
             await runner.cleanup()
 
 
-def _refuse(endpoint: Endpoint) -> None:
-    endpoint.available = False
+def _refuse(made: Node) -> None:
+    made.endpoint.available = False
+    made.watcher.hurry()
 
 
 async def _owed(session: Session) -> None:

@@ -102,6 +102,7 @@ class Media:
     rtp_address: str = "127.0.0.1"  # where callers and seats send audio
     max_calls: int = 400  # a node says 503 to more
     drain_s: int = 3600  # on SIGTERM wait at the most so long for conversations
+    silence_s: int = 15  # a phone that has sent no audio for so long is asked whether it is still there; 0: never
     flow: str = "flows/service.toml"  # menu file, relative to the configuration
     record: bool = True
     min_free_mb: int = 200  # less free space in the vault: recordings fail with a fact and an alarm, calls go on

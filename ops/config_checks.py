@@ -154,6 +154,7 @@ RULES: dict[type, dict[str, Rule]] = {
         "rtp_address": _address,
         "max_calls": _range(1, 10_000),
         "drain_s": _range(0, 86400),
+        "silence_s": _range(0, 3600),
         "min_free_mb": _range(0, 10_000_000),
     },
     c.Console: {

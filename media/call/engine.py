@@ -19,7 +19,7 @@ from media.call import events as on
 from media.call import outcome
 from media.call.call import Call, State, call_back, new_call
 from media.call.frames import Assert, End
-from media.call.leg import CALLER
+from media.call.leg import CALLER, Phase
 from media.call.meters import Meters
 from media.call.ports import House, Ledger, Router
 from media.call.table import handle
@@ -293,6 +293,11 @@ class Engine:
     def states(self) -> Counter[State]:
         """Calls by state."""
         return Counter(live.call.state for live in self._calls.values())
+
+    def legs_up(self) -> list[ua.Leg]:
+        """Every leg in a dialog that is not being ended."""
+        calls = [live.call for live in self._calls.values()]
+        return [call.name(leg.id) for call in calls for leg in call.legs.values() if leg.phase is Phase.UP]
 
     def conversations(self) -> list[str]:
         """Who is still talking, numbers masked: for the log of a drain."""

@@ -58,10 +58,14 @@ class House:
         """Wait."""
         await until_async(holds, 10, what)  # type: ignore[arg-type]
 
-    def kinds(self) -> list[str]:
+    def facts(self) -> list[facts.Fact]:
         """Facts in Redis."""
         entries = self.redis.xrange(keys.facts("main"))
-        return [facts.decode(fields[b"f"]).kind for _, fields in entries]  # type: ignore[union-attr,index]
+        return [facts.decode(fields[b"f"]) for _, fields in entries]  # type: ignore[union-attr,index]
+
+    def kinds(self) -> list[str]:
+        """What happened."""
+        return [fact.kind for fact in self.facts()]
 
     async def queue(self) -> None:
         """The caller gets an answer and presses 0."""
@@ -150,6 +154,17 @@ async def test_sigterm_waits_for_the_talk(house: House) -> None:
     house.carrier.endpoint.do(ua.Hangup(CALLER))
     await house.till("the node ends", lambda: house.node.process.poll() == 0)
     assert "call_ended" in house.kinds()
+
+
+async def test_a_caller_who_vanishes_keeps_nothing(house: House) -> None:
+    """A waiting caller whose gateway dies without BYE: stopping the node asks, hears nothing, and ends in seconds, not in an hour;
+    the end is the network's, not the caller's."""
+    await house.queue()
+    await house.carrier.endpoint.close()
+    house.node.process.terminate()
+    await until_async(lambda: house.node.process.poll() == 0, 25, "the node ends")
+    (end,) = [fact.body["outcome"] for fact in house.facts() if fact.kind == "call_ended"]
+    assert (end["result"], end["reason"], end["side"]) == ("RESULT_ABANDONED", "REASON_VANISHED", "SIDE_CARRIER")
 
 
 async def test_the_router_is_away_while_a_caller_waits(house: House) -> None:

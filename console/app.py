@@ -29,7 +29,7 @@ from console.live.hub import Hub
 from console.live.router import Routers
 from console.live.rules import Rules
 from console.metrics import Metrics
-from ops import inner
+from ops import inner, redis_access
 from ops.centre import CentreConfig
 from ops.clock import Clock, SystemClock
 from ops.facts import Fact
@@ -53,7 +53,7 @@ class App:
     ) -> None:
         self.config, self.clock, self.metrics = config, clock or SystemClock(), metrics or Metrics()
         tenant, database = config.centre.tenant, Database(config.database_url)
-        self.redis = Redis.from_url(config.redis_url, socket_connect_timeout=3, socket_timeout=10)
+        self.redis = Redis.from_url(redis_access.url(config, redis_access.CONSOLE), socket_connect_timeout=3, socket_timeout=10)
         self.routers = Routers(config.routers, tenant, self.metrics, config.identity(inner.CONSOLE))
         self.reader = Reader(self.redis, database, tenant, f"{os.uname().nodename}:{os.getpid()}", self.clock, self.metrics)
         self.hub = Hub(config, self.routers, self.clock, lambda: self.reader.smooth)

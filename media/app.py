@@ -36,7 +36,7 @@ from media.rpc.session import Myself, Session
 from media.rtp import client as rtpengine
 from media.rtp.api import RtpError
 from media.rtp.client import RtpEngine
-from ops import inner, lifecycle, metrics
+from ops import inner, lifecycle, metrics, redis_access
 from ops import log as logs
 from ops.clock import Clock, SystemClock
 from ops.config import ConfigError, load
@@ -84,7 +84,9 @@ def _told(task: asyncio.Task[None]) -> None:
 
 @contextlib.asynccontextmanager
 async def _outbox(config: MediaConfig) -> AsyncIterator[Outbox]:
-    outbox = Outbox(Pipe(config.centre.redis_url), config.centre.centre.tenant, config.uri, config.unsent)
+    outbox = Outbox(
+        Pipe(redis_access.url(config.centre, redis_access.MEDIA)), config.centre.centre.tenant, config.uri, config.unsent
+    )
     if kept := outbox.load():
         log.info("facts of an earlier run are sent", extra={"facts": kept})
     async with _running(outbox.run()):
@@ -94,7 +96,7 @@ async def _outbox(config: MediaConfig) -> AsyncIterator[Outbox]:
 
 @contextlib.asynccontextmanager
 async def _rules(config: MediaConfig) -> AsyncIterator[Rules]:
-    rules = Rules(Pipe(config.centre.redis_url), config.centre.centre.tenant, dict(config.queues))
+    rules = Rules(Pipe(redis_access.url(config.centre, redis_access.MEDIA)), config.centre.centre.tenant, dict(config.queues))
     await rules.look()
     async with _running(rules.run()):
         yield rules

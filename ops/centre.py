@@ -136,7 +136,7 @@ class Ports:
     media_metrics: int = 5220
     ng: int = 5240  # rtpengine control
     dtmf: int = 5260  # rtpengine -> media node key presses, UDP
-    rtp_http: int = 5280  # rtpengine metrics
+    redis_rtpengine: int = 5290
     redis: int = 5300
     console: int = 8080
     federation: int = 5140
@@ -291,15 +291,12 @@ class CentreConfig:
     path: Path = Path("centre.toml")  # where it was read from; relative paths in it start there
     state: Path = Path("var")  # state folder: sockets, logs, prompts, recordings, database, credentials
 
+    secured: bool = False  # its Redis asks for passwords (ops/redis_access.py)
+
     @property
     def takes_calls(self) -> bool:
         """Whether callers and seats come here. A national centre without seats places others' calls: no edge, no media."""
         return self.centre.tier != "national" or any(agent.seat for agent in self.agent)
-
-    @property
-    def redis_url(self) -> str:
-        """The centre's Redis."""
-        return f"redis://127.0.0.1:{self.ports.redis}/0"
 
     @property
     def routers(self) -> tuple[str, ...]:

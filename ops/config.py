@@ -20,7 +20,7 @@ from ops.config_lines import Keys, line_of, lines_of
 from ops.rule_checks import Finding
 
 T = TypeVar("T")
-RESOLVED = ("path", "state")  # in the JSON only: never written by hand
+RESOLVED = ("path", "state", "secured")  # in the JSON only: never written by hand
 _EXAMPLES = {str: '"text"', int: "a whole number like 5", bool: "true or false", Path: '"path"'}
 
 

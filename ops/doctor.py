@@ -40,7 +40,7 @@ class Program:
 PROGRAMS = (
     Program("kamailio", ("-v",), r"kamailio (\d+)\.(\d+)\.(\d+)", (5, 6), "the SIP edge"),
     Program("rtpengine", ("--version",), r"Version: .*?(\d+)\.(\d+)\.(\d+)", (10, 5), "audio"),
-    Program("redis-server", ("--version",), r"v=(\d+)\.(\d+)\.(\d+)", (6, 2), "state and facts"),
+    Program("redis-server", ("--version",), r"v=(\d+)\.(\d+)\.(\d+)", (7, 0), "state and facts"),
     Program("espeak-ng", ("--version",), r"(\d+)\.(\d+)", (1, 50), "spoken prompts"),
     Program("openssl", ("version",), r"OpenSSL (\d+)\.(\d+)", (1, 1), "a first certificate"),
     Program("sox", ("--version",), r"v(\d+)\.(\d+)", (14,), "sounds of the demonstration", False),

@@ -49,8 +49,8 @@ def uses(config: CentreConfig) -> tuple[Use, ...]:
         Use("media_metrics", "metrics of the media nodes", LOOPBACK, ports.media_metrics, nodes, (TCP,)),
         Use("ng", "control of rtpengine", LOOPBACK, ports.ng, nodes, (UDP,)),
         Use("dtmf", "key presses from rtpengine", LOOPBACK, ports.dtmf, nodes, (UDP,)),
-        Use("rtp_http", "metrics of rtpengine", LOOPBACK, ports.rtp_http, nodes, (TCP,)),
         Use("redis", "Redis", LOOPBACK, ports.redis, 1, (TCP,)),
+        Use("redis_rtpengine", "Redis of rtpengine", LOOPBACK, ports.redis_rtpengine, 1, (TCP,)),
         Use("console", "web console", config.console.address, ports.console, 1, (TCP,)),
         Use("rtp_low", "audio", config.media.rtp_address, ports.rtp_low, ports.rtp_high - ports.rtp_low + 1, (UDP,)),
     )

@@ -14,7 +14,7 @@ import grpc
 from tierline.federation.v1 import federation_pb2_grpc
 
 from ops import config as configuration
-from ops import inner, lifecycle, metrics
+from ops import inner, lifecycle, metrics, redis_access
 from ops import log as logs
 from ops.centre import CentreConfig
 from ops.clock import Clock, SystemClock
@@ -72,7 +72,8 @@ class Router:
 
 def redis_store(config: CentreConfig, name: str, clock: Clock) -> RedisStore:
     """The store that the configuration names."""
-    return RedisStore(StorePlace(config.redis_url, config.centre.tenant, name, times_of(config)), clock)
+    url = redis_access.url(config, redis_access.ROUTER)
+    return RedisStore(StorePlace(url, config.centre.tenant, name, times_of(config)), clock)
 
 
 @dataclass(slots=True)

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import re
+import shlex
 import shutil
 import signal
 import site
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import redis
 
-from ops import log
+from ops import log, redis_access
 from ops.centre import CentreConfig
 from ops.clock import SystemClock
 from ops.config import ConfigError, load
@@ -28,6 +29,7 @@ MODULES = ("/usr/lib/*/kamailio/modules", "/usr/lib64/kamailio/modules", "/usr/l
 SHARED_MB = "512"  # address space, not memory: pages count when used. 128 KB a TCP connection, some KB a transaction
 PRIVATE_MB = "16"
 GONE_MS = 3000
+PASSWORD = "s#redis://:[^@]*@#redis://:***@#g"  # for sed: what stands in the log in its place
 CLOCK = SystemClock()
 
 
@@ -49,7 +51,21 @@ def start(config: CentreConfig) -> None:
     words, environment = command(config)
     for pid in clean_up(config):
         logger.warning("ended an orphan of an earlier run", extra={"pid": pid})
+    hide_password()
     os.execvpe(words[0], words, environment)
+
+
+def hide_password() -> None:
+    """From now on standard error goes through sed: when Redis is away, Kamailio's db_redis writes its URL with the password.
+
+    sed is no child of this process, since Kamailio ends with any of its children; it ends when all of Kamailio has.
+    """
+    words = shlex.join(["sed", "-u", "-E", PASSWORD])
+    reader, writer = os.pipe()
+    subprocess.run(["sh", "-c", f"{words} <&{reader} >&2 &"], pass_fds=(reader,), check=True)
+    os.dup2(writer, 2)
+    os.close(reader)
+    os.close(writer)
 
 
 def command(config: CentreConfig) -> tuple[list[str], dict[str, str]]:
@@ -62,7 +78,7 @@ def command(config: CentreConfig) -> tuple[list[str], dict[str, str]]:
     # -x fm -X fm: the default allocator took 64 % of the workers' CPU.
     words = [kamailio, "-DD", "-E", "-f", str(HERE / "kamailio.cfg"), "-P", str(pid_file(rendered.folder))]
     words += ["-x", "fm", "-X", "fm", "-m", SHARED_MB, "-M", PRIVATE_MB]
-    if redis_there(config.redis_url):
+    if redis_there(redis_access.url(config, redis_access.EDGE)):
         words += ["-A", "LOCATION_KEPT"]
     else:
         logger.warning("redis away at start: registrations of this run are kept in memory only and end with it")

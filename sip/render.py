@@ -10,7 +10,7 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from ops import inner
+from ops import inner, redis_access
 from ops.centre import CentreConfig
 from sip.kemi.settings import ENV, Settings
 
@@ -100,9 +100,11 @@ def tls_config(certificate: Path, key: Path) -> str:
 
 def environment(config: CentreConfig, folder: Path, secret: str) -> dict[str, str]:
     """What kamailio.cfg reads by $env()."""
-    redis = urlsplit(config.redis_url)
+    redis = urlsplit(redis_access.url(config, redis_access.EDGE))
     database = redis.path.lstrip("/") or "0"
-    password = f";pass={redis.password}" if redis.password else ""
+    direct = f"addr={redis.hostname};port={redis.port or 6379}"
+    if config.secured:
+        direct = f"unix={redis_access.socket(config)};pass={redis.password}"
     login = f":{redis.password}@" if redis.password else ""
     values: dict[str, object] = {
         "EDGE_ADDRESS": config.edge.address,
@@ -113,7 +115,7 @@ def environment(config: CentreConfig, folder: Path, secret: str) -> dict[str, st
         "EDGE_TCP_WORKERS": config.edge.tcp_workers,
         "EDGE_FOLDER": folder,
         "EDGE_SCRIPT": HERE / "kemi" / "main.py",
-        "EDGE_REDIS": f"addr={redis.hostname};port={redis.port or 6379};db={database}{password}",
+        "EDGE_REDIS": f"{direct};db={database}",
         "EDGE_LOCATION": f"redis://{login}{redis.hostname}:{redis.port or 6379}/{database}",
         "EDGE_SECRET": secret,
         "EDGE_FLOOD": config.edge.flood_per_2s,

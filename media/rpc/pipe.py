@@ -35,16 +35,18 @@ PASSING = ("LOADING", "READONLY", "OOM", "MISCONF", "MASTERDOWN", "NOAUTH", "CLU
 
 
 class Pipe:
-    """Connects when first used and again after every error. Not for several tasks at once."""
+    """To redis://[[user:]password@]host:port/db or unix://[user:password@]PATH. Connects when first used and again
+    after every error. Not for several tasks at once."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
+        self._path = unquote(parts.path) if parts.scheme == "unix" else ""
         self._host, self._port = parts.hostname or "127.0.0.1", parts.port or 6379
         self._hello: list[Command] = []
         if parts.password:
             user = (unquote(parts.username),) if parts.username else ()
             self._hello.append(("AUTH", *user, unquote(parts.password)))
-        if parts.path.strip("/"):
+        if not self._path and parts.path.strip("/"):
             self._hello.append(("SELECT", parts.path.strip("/")))
         self._streams: Streams | None = None
         self._parser = hiredis.Reader()
@@ -64,7 +66,10 @@ class Pipe:
 
     async def _connect(self) -> Streams:
         async with asyncio.timeout(CONNECT_S):
-            streams = self._streams = await asyncio.open_connection(self._host, self._port)
+            if self._path:
+                streams = self._streams = await asyncio.open_unix_connection(self._path)
+            else:
+                streams = self._streams = await asyncio.open_connection(self._host, self._port)
         self._parser = hiredis.Reader()
         if self._hello:
             self._check(await self._exchange(streams, self._hello))

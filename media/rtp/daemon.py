@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ops import log as logs
+from ops import redis_access
 from ops.centre import CentreConfig
 from ops.config import ConfigError, load
 from ops.ports import LOOPBACK
@@ -59,13 +60,12 @@ def command(config: CentreConfig, index: int) -> list[str]:
         "table": -1,  # no kernel module
         "interface": config.media.rtp_address,
         "listen-ng": f"{LOOPBACK}:{ports.ng + index}",
-        "listen-http": f"{LOOPBACK}:{ports.rtp_http + index}",
         "dtmf-log-dest": f"{LOOPBACK}:{ports.dtmf + index}",
         "port-min": low,
         "port-max": high,
         "recording-dir": spool(config, index),
         "recording-method": "pcap",
-        "redis": f"{LOOPBACK}:{ports.redis}/{1 + index}",
+        "redis": f"{LOOPBACK}:{ports.redis_rtpengine}/{index}",
         "redis-connect-timeout": 500,
         "redis-cmd-timeout": 500,
         "redis-allowed-errors": 1,
@@ -75,20 +75,22 @@ def command(config: CentreConfig, index: int) -> list[str]:
         "log-level": 4,
         "num-threads": threads,  # left to itself it takes four at the least, which get in each other's way on a small machine
         "media-num-threads": threads,
-        "http-threads": 1,  # Prometheus alone asks
     }
     flags = ["--no-redis-required", "--foreground", "--log-stderr", "--no-log-timestamps"]
     return [BINARY, *(f"--{name}={value}" for name, value in options.items()), *flags]
 
 
-def environment(pattern: str = ALLOCATOR) -> dict[str, str]:
-    """Ours, with another allocator if it is installed: a third of rtpengine's CPU a call goes into malloc and GLib's slices."""
+def environment(config: CentreConfig, pattern: str = ALLOCATOR) -> dict[str, str]:
+    """Ours, with the password of its Redis and another allocator if it is installed: a third of rtpengine's CPU
+    a call goes into malloc and GLib's slices. Raises OSError."""
+    word = redis_access.password(config, redis_access.RTPENGINE)
+    base = {**os.environ, **({"RTPENGINE_REDIS_AUTH_PW": word} if word else {})}
     found = sorted(Path("/").glob(pattern.lstrip("/")))
     if not found:
-        return dict(os.environ)
+        return base
     before = os.environ.get("LD_PRELOAD", "")
     preload = f"{found[0]}:{before}" if before else str(found[0])
-    return {**os.environ, "LD_PRELOAD": preload, "G_SLICE": "always-malloc"}
+    return {**base, "LD_PRELOAD": preload, "G_SLICE": "always-malloc"}
 
 
 def take_lock(config: CentreConfig, index: int) -> int:
@@ -136,7 +138,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         log.info("start rtpengine", extra={"ng": config.ports.ng + args.index, "saved_pcaps": len(moved)})
         if config.state.is_absolute():
             os.chdir(spool(config, args.index))  # where a core dump goes
-        os.execvpe(words[0], words, environment())  # does not return
+        os.execvpe(words[0], words, environment(config))  # does not return
     except (ConfigError, DaemonError, OSError) as error:
         log.error("rtpengine not started", extra={"why": str(error)})
     return 1

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
+from urllib.parse import urlsplit
+
 import aiohttp
 import redis.asyncio
 from redis.exceptions import RedisError
 
+from ops.redis_access import SUPERVISOR
 from ops.supervise.services import Service
 
 ANSWER_S = 3.0
+NG_PING, NG_PONG = b"health d7:command4:pinge", b"4:pong"  # a cookie and bencode
 
 
 class Health:
@@ -19,9 +25,12 @@ class Health:
         self._redis: dict[str, redis.asyncio.Redis] = {}
 
     async def well(self, service: Service) -> bool:
-        """Whether it answers: HTTP 200, or PONG of Redis that has loaded its data."""
-        if service.health.startswith("redis://"):
-            return await self._pong(service.health)
+        """Whether it answers: HTTP 200, PONG of Redis that has loaded its data, or of rtpengine."""
+        kind = service.health.partition("://")[0]
+        if kind in ("redis", "unix"):
+            return await self._pong(service)
+        if kind == "ng":
+            return await _rtpengine(service.health)
         if not service.health:
             return True
         try:
@@ -30,11 +39,11 @@ class Health:
         except (aiohttp.ClientError, TimeoutError):
             return False
 
-    async def _pong(self, url: str) -> bool:
-        if url not in self._redis:
-            self._redis[url] = redis.asyncio.Redis.from_url(url, socket_timeout=ANSWER_S, socket_connect_timeout=ANSWER_S)
+    async def _pong(self, service: Service) -> bool:
         try:
-            return bool(await self._redis[url].ping())
+            if service.health not in self._redis:
+                self._redis[service.health] = _client(service)
+            return bool(await self._redis[service.health].ping())
         except (TimeoutError, RedisError, OSError):
             return False
 
@@ -43,3 +52,27 @@ class Health:
         await self._http.close()
         for client in self._redis.values():
             await client.aclose()
+
+
+def _client(service: Service) -> redis.asyncio.Redis:
+    """Raises OSError when the password cannot be read."""
+    word = service.secret.read_text(encoding="ascii").strip() if service.secret else None
+    user = SUPERVISOR if word else None
+    return redis.asyncio.Redis.from_url(
+        service.health, username=user, password=word, socket_timeout=ANSWER_S, socket_connect_timeout=ANSWER_S
+    )
+
+
+async def _rtpengine(url: str) -> bool:
+    """A ping by its control protocol, like `media.rtp.ng`."""
+    at = urlsplit(url)
+    loop = asyncio.get_running_loop()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
+        asker.setblocking(False)
+        try:
+            asker.connect((at.hostname, at.port))
+            asker.send(NG_PING)
+            async with asyncio.timeout(ANSWER_S):
+                return NG_PONG in await loop.sock_recv(asker, 1024)
+        except (OSError, TimeoutError):
+            return False

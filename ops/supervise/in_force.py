@@ -7,7 +7,7 @@ from pathlib import Path
 
 import redis
 
-from ops import keys, rulebook
+from ops import keys, redis_access, rulebook
 from ops.centre import CentreConfig
 from ops.config import ConfigError, load
 from ops.rule_changes import diff
@@ -21,7 +21,7 @@ ANSWER_S = 5.0
 def told(config: CentreConfig) -> str:
     """Blocks for at most some seconds, until a router has written the version. Nothing fails for it."""
     try:
-        with redis.Redis.from_url(config.redis_url, decode_responses=True) as client:
+        with redis.Redis.from_url(redis_access.url(config, redis_access.SUPERVISOR), decode_responses=True) as client:
             text = _document(client, keys.rules(config.centre.tenant))
         book = rulebook.kept(text) if text else None
     except (redis.RedisError, ConfigError) as error:
@@ -41,10 +41,12 @@ def told(config: CentreConfig) -> str:
 def now(config: CentreConfig) -> RuleBook | None:
     """The version in force; None: Redis does not answer, or has none that we can read."""
     try:
-        with redis.Redis.from_url(config.redis_url, decode_responses=True, socket_timeout=ANSWER_S) as client:
+        with redis.Redis.from_url(
+            redis_access.url(config, redis_access.SUPERVISOR), decode_responses=True, socket_timeout=ANSWER_S
+        ) as client:
             text = client.hget(keys.rules(config.centre.tenant), "document")
         return rulebook.kept(str(text)) if text else None
-    except (redis.RedisError, ConfigError):
+    except (redis.RedisError, ConfigError, OSError):
         return None
 
 

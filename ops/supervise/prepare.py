@@ -15,7 +15,7 @@ from pathlib import Path
 import redis
 
 from ops import config as configuration
-from ops import inner, prometheus, provision
+from ops import inner, prometheus, provision, redis_access
 from ops.centre import CentreConfig
 from ops.cli import CommandError
 from ops.supervise import files, in_force, logs, proc, resolve
@@ -45,15 +45,16 @@ def clear(folder: files.Folder, say: Say) -> None:
 
 def centre(config: CentreConfig, folder: files.Folder, auto_ports: bool, say: Say) -> CentreConfig:
     """The configuration as the services get it; written to STATE/centre.json. Raises CommandError when a port is in the way."""
-    config = replace(config, state=folder.path)
+    config = replace(config, state=folder.path, secured=True)
     with resolve.claims(resolve.claim_file()) as (claimed, own):
         config = _ports(config, auto_ports, claimed, say)
         resolve.claim(own, config)
     if not config.edge.certificate:
         pem, key = certificate(config, folder)
         config = replace(config, edge=replace(config.edge, certificate=str(pem), private_key=str(key)))
-    for path in (config.prompts, config.vault, config.spool, folder.path / "redis", folder.path / "log"):
-        path.mkdir(parents=True, exist_ok=True)
+    for path in (config.prompts, config.vault, config.spool, folder.path / "log", config.run):
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    redis_access.provide(config)
     provision.write_private(folder.config, configuration.dump(config))
     (folder.path / "prometheus.yml").write_text(prometheus.render(config, folder.config), encoding="utf-8")
     return config
@@ -96,7 +97,8 @@ def steps(config: CentreConfig, folder: files.Folder) -> tuple[Step, ...]:
     async def seats() -> str:
         made = provision.credentials(config, folder.credentials)
         try:
-            count = await asyncio.to_thread(provision.seats, config.redis_url, config.centre.tenant, made)
+            url = redis_access.url(config, redis_access.SUPERVISOR)
+            count = await asyncio.to_thread(provision.seats, url, config.centre.tenant, made)
         except redis.RedisError as error:
             raise StepFailed(f"Redis: {error}") from error
         return f"{count} seats; passwords in {folder.credentials}"
@@ -157,7 +159,7 @@ def announce(config: CentreConfig, folder: files.Folder, services: tuple[Service
             },
             "console": f"http://{config.console.address}:{ports.console}",
             "router": {role: [inner.target(router, role) for router in config.routers] for role in inner.ROLES},
-            "redis": config.redis_url,
+            "redis": f"unix://{redis_access.socket(config)}",  # who: `tierline redis`
             "metrics": {service.name: service.metrics for service in services if service.metrics},
             "credentials": str(folder.credentials),
             "recordings": str(config.vault),

@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ops import redis_access
 from ops.centre import CentreConfig
 from ops.ports import LOOPBACK
 from ops.supervise.machine import Policy
@@ -15,7 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]  # where `python -m sip.edge` is foun
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One child. `health`: an http:// URL that answers 200, or a redis:// URL that answers PING; "" counts as healthy at once."""
+    """One child. `health`: an http:// URL that answers 200, unix://SOCKET of a Redis
+    that answers PING (`secret`: file with the supervisor's password), or ng://host:port of an rtpengine; "" counts as healthy."""
 
     name: str
     argv: tuple[str, ...]
@@ -25,6 +27,7 @@ class Service:
     metrics: str = ""  # URL Prometheus scrapes
     stage: int = 0  # stopped in this order, lowest first
     policy: Policy = field(default_factory=Policy)
+    secret: Path | None = None
 
 
 def services(config: CentreConfig, file: Path) -> tuple[Service, ...]:
@@ -34,6 +37,7 @@ def services(config: CentreConfig, file: Path) -> tuple[Service, ...]:
         return (_redis(config), *(_router(config, file, n) for n in routers), _console(config, file))
     return (
         _redis(config),
+        _redis_rtpengine(config),
         *(_rtpengine(config, file, n) for n in nodes),
         _edge(config, file),
         _ship(config, file),
@@ -49,25 +53,37 @@ def _python(module: str, file: Path, index: int | None = None) -> tuple[str, ...
 
 
 def _redis(config: CentreConfig) -> Service:
-    """Facts, queues and registrations; every write goes to the append-only file."""
-    folder, port = config.state / "redis", config.ports.redis
+    """Facts, queues and registrations. By TCP comes the edge alone: Kamailio's registrar knows no Unix socket."""
+    socket = redis_access.socket(config)
+    argv = _redis_server(config.state / "redis", socket, config.ports.redis if config.takes_calls else 0)
+    return Service("redis", argv, health=f"unix://{socket}", told=str(socket), stage=6, secret=_secret(config))
+
+
+def _redis_rtpengine(config: CentreConfig) -> Service:
+    """Calls of the rtpengines, for their restart."""
+    socket = redis_access.rtpengine_socket(config)
+    argv = _redis_server(config.state / "redis-rtpengine", socket, config.ports.redis_rtpengine)
+    told = f"{LOOPBACK}:{config.ports.redis_rtpengine}"
+    return Service("redis-rtp", argv, health=f"unix://{socket}", told=told, stage=6, secret=_secret(config))
+
+
+def _redis_server(folder: Path, socket: Path, port: int) -> tuple[str, ...]:
+    """Every write goes to the append-only file."""
     words = f"redis-server --port {port} --bind {LOOPBACK} --appendonly yes --appendfsync everysec --daemonize no"
-    words += " --maxmemory-policy noeviction --set-proc-title no"
-    argv = (*words.split(), "--save", "", "--dir", str(folder))
-    return Service("redis", argv, health=config.redis_url, told=f"{LOOPBACK}:{port}", stage=6)
+    words += " --maxmemory-policy noeviction --set-proc-title no --unixsocketperm 660"
+    return (*words.split(), "--save", "", "--dir", str(folder), "--aclfile", str(folder / "users.acl"), "--unixsocket", str(socket))
+
+
+def _secret(config: CentreConfig) -> Path:
+    """Read when it is needed, so that no password stands in a list of services."""
+    return redis_access.secret_file(config, redis_access.SUPERVISOR)
 
 
 def _rtpengine(config: CentreConfig, file: Path, index: int) -> Service:
-    base = f"http://{LOOPBACK}:{config.ports.rtp_http + index}"
-    return Service(
-        f"rtpengine{index + 1}",
-        _python("media.rtp.daemon", file, index),
-        ("redis",),
-        f"{base}/ping",
-        f"ng {LOOPBACK}:{config.ports.ng + index}",
-        f"{base}/metrics",
-        5,
-    )
+    """Its figures are told by its media node: it listens for no HTTP."""
+    where = f"{LOOPBACK}:{config.ports.ng + index}"
+    argv = _python("media.rtp.daemon", file, index)
+    return Service(f"rtpengine{index + 1}", argv, ("redis-rtp",), f"ng://{where}", f"ng {where}", stage=5)
 
 
 def _edge(config: CentreConfig, file: Path) -> Service:

@@ -106,14 +106,14 @@ class Wire(asyncio.Protocol):
 
 
 async def connect(url: str, on_error: Callable[[hiredis.ReplyError], Exception]) -> Wire:
-    """A connection to redis://[[user:]password@]host:port/db or unix:///path.
+    """A connection to redis://[[user:]password@]host:port/db or unix://[user:password@]/path.
 
     Raises OSError, or what `on_error` makes of a refusal.
     """
     at = urlsplit(url)
     loop = asyncio.get_running_loop()
     if at.scheme == "unix":
-        _, wire = await loop.create_unix_connection(lambda: Wire(on_error), at.path)
+        _, wire = await loop.create_unix_connection(lambda: Wire(on_error), unquote(at.path))
     else:
         _, wire = await loop.create_connection(lambda: Wire(on_error), at.hostname or "localhost", at.port or 6379)
     if at.password:

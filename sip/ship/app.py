@@ -10,7 +10,7 @@ import redis.asyncio
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from redis.exceptions import RedisError
 
-from ops import keys, metrics
+from ops import keys, metrics, redis_access
 from ops.centre import CentreConfig
 from ops.facts import BadFact, decode
 from sip.render import journal_of
@@ -108,7 +108,7 @@ async def main(config: CentreConfig, stop: asyncio.Event) -> None:
     """Run the service. Raises OSError if its metrics port is taken."""
     journal_of(config).mkdir(parents=True, exist_ok=True)
     meters = Meters()
-    client = redis.asyncio.Redis.from_url(config.redis_url, socket_timeout=5, socket_connect_timeout=2)
+    client = redis.asyncio.Redis.from_url(redis_access.url(config, redis_access.SHIP), socket_timeout=5, socket_connect_timeout=2)
     runner = await metrics.serve("127.0.0.1", config.ports.ship_metrics, meters.registry)
     log.info("shipping", extra={"folder": str(journal_of(config))})
     try:

@@ -26,7 +26,7 @@ import grpc
 import redis
 from tierline.agents.v1 import agents_pb2, agents_pb2_grpc
 
-from ops import facts, keys
+from ops import config, facts, keys, redis_access
 from tests.bench import call_meter
 from tests.bench.load import seat_ends
 
@@ -217,7 +217,7 @@ def quiet(pids: dict[str, int]) -> float:
 def facts_by_kind(endpoints: dict[str, Any]) -> dict[str, int]:
     """How many facts of each kind the run left."""
     count: dict[str, int] = {}
-    with redis.Redis.from_url(endpoints["redis"]) as client:
+    with redis.Redis.from_url(redis_access.url(config.load(Path(endpoints["config"])), redis_access.OPERATOR)) as client:
         for _, fields in client.xrange(keys.facts(endpoints["tenant"])):
             kind = facts.decode(fields[keys.FACTS_FIELD.encode()]).kind
             count[kind] = count.get(kind, 0) + 1

@@ -23,7 +23,8 @@ from tierline.agents.v1 import agents_pb2, agents_pb2_grpc
 
 from media.ivr.prompts import INDEX, MUSIC
 from ops import facts as facts_
-from ops import keys
+from ops import keys, redis_access
+from ops.config import load
 from ops.facts import Fact
 from tests.bench.call import NUMBER, ROOT, TIERLINE, Load
 
@@ -116,7 +117,7 @@ class Stack:
     def facts(self, *kinds: str) -> list[Fact]:
         """All facts of these kinds (none named: all) in order, each id once: those in the ledger, then what it reads next."""
         found = {fact.id: fact for fact in self._kept()}
-        with redis.Redis.from_url(self.endpoints["redis"]) as client:
+        with redis.Redis.from_url(redis_access.url(load(Path(self.endpoints["config"])), redis_access.OPERATOR)) as client:
             entries: Any = client.xrange(keys.facts(self.endpoints["tenant"]))
         for _, fields in entries:
             fact = facts_.decode(fields[keys.FACTS_FIELD.encode()])

@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 
 from console.app import App
 from console.metrics import Metrics
-from ops import keys
+from ops import keys, redis_access
 from ops.centre import Agent, Centre, CentreConfig, Console, NotReadyReason, Ports, Queue
 from ops.clock import Clock
 from ops.facts import Fact, encode
@@ -119,7 +119,7 @@ class Desk:
         self.router = FakeRouter(tuple(queue.id for queue in config.queue))
         self.app = App(config, clock=clock, metrics=Metrics(CollectorRegistry()), passwords=CHEAP)
         self.url = f"http://127.0.0.1:{config.ports.console}"
-        self.redis = Redis.from_url(config.redis_url)
+        self.redis = Redis.from_url(redis_access.url(config, redis_access.CONSOLE))
         self.browsers: list[Browser] = []
 
     async def start(self, router: bool = True) -> Desk:

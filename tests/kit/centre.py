@@ -16,8 +16,9 @@ from typing import Any
 
 import redis
 
-from ops import facts, keys
+from ops import facts, keys, redis_access
 from ops.centre import Ports
+from ops.config import load
 from tests.kit.ports import free_block
 from tests.kit.wait import until_async
 
@@ -92,7 +93,7 @@ class Centre:
     @property
     def redis(self) -> redis.Redis:
         """Its Redis."""
-        return redis.Redis.from_url(self.endpoints["redis"])
+        return redis.Redis.from_url(redis_access.url(load(self.state / "centre.json"), redis_access.OPERATOR))
 
     def credentials(self) -> dict[str, Any]:
         """What STATE/credentials.json says."""

@@ -19,7 +19,7 @@ from tests.kit.wait import until_async
 def audio_config(state: Path, redis_port: int = 0, rtp_ports: int = 100) -> CentreConfig:
     """A centre of one media node on free ports, with as much in it as audio needs. Without a Redis unless told."""
     low = free_block(rtp_ports)
-    ports = Ports(ng=free_port(), dtmf=free_port(), rtp_http=free_port(), redis=redis_port or free_port())
+    ports = Ports(ng=free_port(), dtmf=free_port(), redis_rtpengine=redis_port or free_port())
     ports = replace(ports, rtp_low=low, rtp_high=low + rtp_ports - 1)
     return CentreConfig(Centre("test"), media=Media(), ports=ports, path=state / "centre.json", state=state)
 

@@ -29,7 +29,7 @@ def ports_of(first: int) -> Ports:
     """All ports of a centre in one block of 40 from `first`."""
     names = ("sip", "tls", "edge_http", "ship_metrics", "redis", "console")
     single = {name: first + n for n, name in enumerate(names)}
-    rows = ("router", "router_metrics", "media_sip", "media_metrics", "ng", "dtmf", "rtp_http")
+    rows = ("router", "router_metrics", "media_sip", "media_metrics", "ng", "dtmf")
     return Ports(**single, **{name: first + 8 + 4 * n for n, name in enumerate(rows)})
 
 

@@ -52,7 +52,7 @@ def prompts(folder: Path) -> None:
 def centre(state: Path, redis_port: int) -> CentreConfig:
     """A configuration with ports of its own; `edge` is where the test's seats listen."""
     first, low = free_block(8), free_block(200)
-    names = ["sip", "media_sip", "media_metrics", "ng", "dtmf", "rtp_http", "ship_metrics", "edge_http"]
+    names = ["sip", "media_sip", "media_metrics", "ng", "dtmf", "redis_rtpengine", "ship_metrics", "edge_http"]
     ports = "".join(f"{name} = {first + n}\n" for n, name in enumerate(names))
     text = f"""
 [centre]

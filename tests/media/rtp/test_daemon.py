@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from media.rtp.daemon import environment
+from ops.centre import Centre, CentreConfig
 
 
 def test_the_other_allocator_is_taken_if_it_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -15,7 +16,7 @@ def test_the_other_allocator_is_taken_if_it_is_there(tmp_path: Path, monkeypatch
     library.parent.mkdir()
     library.touch()
     monkeypatch.setenv("LD_PRELOAD", "/else.so")
-    made = environment(f"{tmp_path}/*/libjemalloc.so.2")
+    made = environment(CentreConfig(Centre("test")), f"{tmp_path}/*/libjemalloc.so.2")
     assert made["LD_PRELOAD"] == f"{library}:/else.so"
     assert made["G_SLICE"] == "always-malloc"
     assert made["PATH"]
@@ -25,6 +26,6 @@ def test_without_it_rtpengine_starts_as_it_is(tmp_path: Path, monkeypatch: pytes
     """No library, no change: nothing is preloaded that the loader would complain of."""
     monkeypatch.delenv("LD_PRELOAD", raising=False)
     monkeypatch.delenv("G_SLICE", raising=False)
-    made = environment(f"{tmp_path}/*/libjemalloc.so.2")
+    made = environment(CentreConfig(Centre("test")), f"{tmp_path}/*/libjemalloc.so.2")
     assert "LD_PRELOAD" not in made
     assert "G_SLICE" not in made

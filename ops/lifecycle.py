@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import signal
 from collections.abc import Awaitable, Callable
 
@@ -21,6 +22,7 @@ def tune_gc() -> None:
 
 def run(main: Main) -> None:
     """Run `main(stop)` until it returns. `stop` is set by the first SIGTERM or SIGINT; a second one ends at once."""
+    os.umask(0o077)  # as the supervisor's, for a service that is started by itself
     asyncio.run(_run(main))
 
 

@@ -39,6 +39,7 @@ def main() -> None:
     parser.add_argument("--config", required=True, type=Path, help="the centre's TOML file or its resolved JSON")
     arguments = parser.parse_args()
     log.setup("edge")
+    os.umask(0o077)
     try:
         start(load(arguments.config))
     except (ConfigError, EdgeError, OSError) as error:

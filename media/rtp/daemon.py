@@ -129,6 +129,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--index", type=int, default=0)
     args = parser.parse_args(argv)
     logs.setup(f"rtpengine-{node_name(args.index)}")
+    os.umask(0o077)
     try:
         config = load(args.config)
         words = command(config, args.index)

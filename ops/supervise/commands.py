@@ -134,6 +134,7 @@ def up(path: Path, folder: files.Folder, auto_ports: bool, aloud: bool = True) -
 
 def detached(path: Path, folder: files.Folder, auto_ports: bool, aloud: bool = True) -> int:
     """A supervisor in a session of its own; its lines are shown until all is up (0), or it gave up."""
+    files.private(folder.path)
     log = folder.log("supervisor")
     words = [sys.executable, "-m", "ops", "up", "--quiet", "--config", str(path), "--state", str(folder.path)]
     words += ["--auto-ports"] if auto_ports else []

@@ -36,7 +36,7 @@ def default_file() -> Path:
 def opened(path: Path, base: Path, auto_ports: bool) -> Country:
     """The country with the ports that hold below `base`: those chosen by the first `--auto-ports`, for all centres at once, since
     each must know where the others are."""
-    base.mkdir(parents=True, exist_ok=True)
+    files.private(base)
     with _alone(base):
         kept = {name: Block(**block) for name, block in files.read(base / "ports.json").items()}
         found = country.load(path, base, kept)

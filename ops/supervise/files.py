@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from ops.cli import CommandError
 from ops.supervise.proc import Leader, process, same
 
 
@@ -72,8 +75,9 @@ def leaders(folder: Folder) -> list[Leader]:
 
 
 def lock(folder: Folder) -> IO[str] | None:
-    """Held as long as the file returned is open; None when another supervisor has it."""
-    folder.path.mkdir(parents=True, exist_ok=True)
+    """Held as long as the file returned is open; None when another supervisor has it. Raises CommandError for a folder that
+    others may look into."""
+    private(folder.path)
     file = (folder.path / "supervisor.lock").open("w")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -81,6 +85,21 @@ def lock(folder: Folder) -> IO[str] | None:
         file.close()
         return None
     return file
+
+
+def private(folder: Path) -> None:
+    """The folder exists and is for its user alone: passwords, numbers and recordings are in it. Raises CommandError."""
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700, parents=True)
+    found = folder.stat()
+    if found.st_uid != os.getuid():
+        raise CommandError(f"{folder} belongs to another user (uid {found.st_uid}): name a folder of your own with --state")
+    if not found.st_mode & 0o077:
+        return
+    if any(folder.iterdir()):
+        mode = stat.filemode(found.st_mode)
+        raise CommandError(f"{folder} is open to other users ({mode}) and not empty: run `chmod -R go= {folder}`, then try again")
+    folder.chmod(0o700)
 
 
 def me() -> Leader:

@@ -16,7 +16,7 @@ KEEP = 3
 def open_log(path: Path) -> int:
     """A descriptor that appends to `path`; the caller closes it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
 
 def rotate(path: Path, limit: int = LIMIT_BYTES, keep: int = KEEP) -> bool:

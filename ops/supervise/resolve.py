@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
 import socket
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,11 +15,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from ops.centre import CentreConfig
+from ops.cli import CommandError
 from ops.ports import UDP, Use, uses
 from ops.supervise.proc import Holder, Leader, holder, process, same
 
 LOWEST, HIGHEST = 10_000, 32_000  # below what the kernel gives to outgoing connections
 AUDIO = "rtp_low"
+SAMPLE = 40  # one of so many audio ports is looked at
+STEP = (
+    198  # from one place for a large block to the next: even, and no multiple of SAMPLE, so that a busy port is not met each time
+)
 
 
 class PortTaken(Exception):
@@ -82,15 +89,15 @@ def fits(use: Use, start: int, used: set[int]) -> bool:
     ports = range(start, start + use.count)
     if not used.isdisjoint(ports):
         return False
-    return all(free(use.address, port, use.kinds) for port in (ports[::40] if use.key == AUDIO else ports))
+    return all(free(use.address, port, use.kinds) for port in (ports[::SAMPLE] if use.key == AUDIO else ports))
 
 
 def _other(use: Use, used: set[int]) -> int:
-    """Another start, in steps of the size of the block, beginning at a place of this process's own."""
+    """Another start, beginning at a place of this process's own."""
     low, high = (20_000, 60_000) if use.key == AUDIO else (LOWEST, HIGHEST)
     room = high - low - use.count
     first = os.getpid() * 100 % room
-    for offset in range(0, room, use.count):
+    for offset in range(0, room, min(use.count, STEP)):
         start = low + (first + offset) % room
         if fits(use, start, used):
             return start
@@ -104,10 +111,22 @@ def claims(own: Path) -> Iterator[tuple[set[int], Path]]:
     Between choosing a port and binding it seconds pass. The file `own` (write it with `claim`) keeps the choice until then.
     """
     folder = own.parent
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
+    _private(folder)
+    with os.fdopen(os.open(folder / "lock", os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield {port for file in folder.glob("*.json") if file != own for port in _claimed(file)}, own
+
+
+def _private(folder: Path) -> None:
+    """A folder below /tmp that another user may have made first, to have us write through its links. Raises CommandError."""
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700, parents=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise CommandError(
+            f"{folder} is not a folder of this user alone, so it cannot hold the ports of starting centres: "
+            "remove it, or set TMPDIR to a folder of your own"
+        )
 
 
 def claim_file() -> Path:
@@ -119,7 +138,9 @@ def claim(own: Path, config: CentreConfig) -> None:
     """Keep all ports of `config` for this process as long as it lives."""
     me = process(os.getpid())
     ports = [[use.port, use.count] for use in uses(config)]
-    own.write_text(json.dumps({"pid": os.getpid(), "start": me.start if me else 0, "ports": ports}))
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(own, flags, 0o600), "w", encoding="utf-8") as out:
+        json.dump({"pid": os.getpid(), "start": me.start if me else 0, "ports": ports}, out)
 
 
 def _claimed(file: Path) -> Iterator[int]:

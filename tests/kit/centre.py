@@ -189,6 +189,7 @@ def start(state: Path, config: str = TEST_CENTRE) -> Centre:
     state.mkdir(parents=True, exist_ok=True)
     path = state / "test.toml"
     path.write_text(config if "[ports]" in config else config + own_ports())
+    (state / "run").mkdir(mode=0o700, exist_ok=True)
     _borrow_prompts(state / "run" / "prompts")
     words = [TIERLINE, "up", "--config", str(path), "--state", str(state / "run"), "--detach", "--auto-ports"]
     done = subprocess.run(words, capture_output=True, text=True, timeout=90, check=False)

@@ -13,7 +13,7 @@ from argon2 import PasswordHasher
 from redis.asyncio import Redis
 from sqlalchemy.exc import SQLAlchemyError
 
-from console.api import server
+from console.api import reach, server
 from console.api.agent import leave
 from console.api.context import Context
 from console.api.newcomers import Newcomers
@@ -70,11 +70,12 @@ class App:
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> None:
-        """Wait for the database, serve, read. Raises OSError if the port is taken."""
+        """Wait for the database, serve, read. Raises OSError if the port is taken, or a certificate cannot be read."""
         await self._database_there()
         self._runner = web.AppRunner(server.make(self.ctx), access_log=None, shutdown_timeout=5)
         await self._runner.setup()
-        await web.TCPSite(self._runner, self.config.console.address, self.config.ports.console).start()
+        tls = reach.server_tls(self.config)
+        await web.TCPSite(self._runner, self.config.console.address, self.config.ports.console, ssl_context=tls).start()
         work = (self.ctx.sessions.seed, self.rules.run, self.reader.run, self.hub.run, self._housekeeping, self._auditing)
         self._tasks = [asyncio.create_task(self._told(step), name=step.__qualname__) for step in work]
         log.info("console serves", extra={"address": self.config.console.address, "port": self.config.ports.console})

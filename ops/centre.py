@@ -112,7 +112,9 @@ class Media:
 class Console:
     """The web console and the ledger."""
 
-    address: str = "127.0.0.1"
+    address: str = "127.0.0.1"  # another one: with certificate and private_key, or behind a trusted proxy that speaks TLS
+    certificate: str = ""  # PEM path
+    private_key: str = ""
     database: str = ""  # SQLAlchemy URL; "" is SQLite in the state folder
     session_hours: int = 12
     public_url: str = ""  # as browsers reach it through a reverse proxy, "https://console.example.com"; "": straight
@@ -315,6 +317,11 @@ class CentreConfig:
         if inner.is_loopback(self.router.address):
             return None
         return inner.identity(self.path.parent / self.router.certificates, role)
+
+    @property
+    def console_url(self) -> str:
+        """Where the console listens; browsers may come by another way (console.public_url)."""
+        return f"http{'s' if self.console.certificate else ''}://{self.console.address}:{self.ports.console}"
 
     @property
     def media_uris(self) -> dict[str, str]:

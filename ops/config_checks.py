@@ -249,9 +249,19 @@ def _reach(config: c.CentreConfig) -> Iterator[Finding]:
             f"{config.router.address} is reached by other machines and needs certificates: make them with `tierline certificates "
             'DIR`, then write certificates = "DIR"; or write 127.0.0.1',
         )
+    console = config.console
+    proxied = console.trusted_proxies and console.public_url.startswith("https://")
+    if not inner.is_loopback(console.address) and not console.certificate and not proxied:
+        yield (
+            ("console", "address"),
+            f"{console.address} is reached by other machines, and passwords would be sent in plain text: write certificate and "
+            "private_key, or trusted_proxies with public_url of the proxy's https:// address; or write 127.0.0.1",
+        )
 
 
 def _files(config: c.CentreConfig) -> Iterator[Finding]:
     one, other = config.edge.certificate, config.edge.private_key
     if bool(one) != bool(other):
         yield ("edge",), "certificate and private_key belong together; write both, or neither for a self-signed one"
+    if bool(config.console.certificate) != bool(config.console.private_key):
+        yield ("console",), "certificate and private_key belong together; write both, or neither"

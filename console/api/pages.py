@@ -7,8 +7,9 @@ from pathlib import Path
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from console.api import reach
 from console.api.context import PUBLIC, Call, Route
-from console.api.errors import NotFound
+from console.api.errors import Forbidden, NotFound
 
 WEB = Path(__file__).parent.parent / "web"
 TYPES = {
@@ -22,6 +23,8 @@ TYPES = {
 
 async def metrics(call: Call) -> web.StreamResponse:
     """For Prometheus; no personal data."""
+    if not reach.of_this_machine(call.ctx.config, call.client.address):
+        raise Forbidden("forbidden", "metrics are told to this machine only")
     return web.Response(body=generate_latest(call.ctx.metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 

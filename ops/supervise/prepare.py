@@ -157,7 +157,7 @@ def announce(config: CentreConfig, folder: files.Folder, services: tuple[Service
                 "tls": f"{edge}:{ports.tls}",
                 "wss": f"wss://{edge}:{ports.tls}/",
             },
-            "console": f"http://{config.console.address}:{ports.console}",
+            "console": config.console_url,
             "router": {role: [inner.target(router, role) for router in config.routers] for role in inner.ROLES},
             "redis": f"unix://{redis_access.socket(config)}",  # who: `tierline redis`
             "metrics": {service.name: service.metrics for service in services if service.metrics},

@@ -114,6 +114,6 @@ def _media(config: CentreConfig, file: Path, index: int) -> Service:
 
 
 def _console(config: CentreConfig, file: Path) -> Service:
-    base = f"http://{config.console.address}:{config.ports.console}"
+    base = config.console_url
     needs = ("redis", *(f"router{n + 1}" for n in range(config.router.instances)))
     return Service("console", _python("console", file), needs, f"{base}/healthz", base, f"{base}/metrics", 4)

@@ -36,8 +36,9 @@ def authority(folder: Path) -> Pair:
         return _authority(folder)
 
 
-def issue(folder: Path, centre: str) -> Pair:
-    """The pair of a centre, signed by the authority of `folder`; both are made once. Raises CertificateError, OSError.
+def issue(folder: Path, centre: str, host: str = "") -> Pair:
+    """The pair of a centre, or of a role in one (`host`: its name in the
+    certificate), signed by the authority of `folder`; both are made once. Raises CertificateError, OSError.
 
     What to write into the configuration: `certificate` and `private_key` of this pair, and `authority(folder).certificate`.
     """
@@ -45,8 +46,8 @@ def issue(folder: Path, centre: str) -> Pair:
         signer, pair = _authority(folder), _pair(folder, centre)
         if not _there(pair):
             request, names = folder / f"{centre}.csr", folder / f"{centre}.ext"
-            names.write_text(f"subjectAltName=DNS:{centre}\nextendedKeyUsage=serverAuth,clientAuth\n", encoding="utf-8")
-            _openssl("req", "-new", *_KEY, "-subj", f"/CN={centre}", "-keyout", pair.private_key, "-out", request)
+            names.write_text(f"subjectAltName=DNS:{host or centre}\nextendedKeyUsage=serverAuth,clientAuth\n", encoding="utf-8")
+            _openssl("req", "-new", *_KEY, "-subj", f"/CN={host or centre}", "-keyout", pair.private_key, "-out", request)
             signed = ("-CA", signer.certificate, "-CAkey", signer.private_key, "-CAcreateserial", "-extfile", names)
             _openssl("x509", "-req", "-in", request, *signed, "-days", str(DAYS), "-out", pair.certificate)
             pair.private_key.chmod(0o600)

@@ -18,6 +18,8 @@ OWN = {
     "down": "ops.supervise.commands:DOWN",
     "status": "ops.supervise.commands:STATUS",
     "rules": "ops.rules_command:COMMAND",
+    "certificates": "ops.inner_commands:CERTIFICATES",
+    "redis": "ops.inner_commands:REDIS",
     "doctor": "ops.doctor:COMMAND",
     "demo": "ops.demo.command:COMMAND",
 }
@@ -66,9 +68,9 @@ def _overview() -> str:
     lines = ["usage: tierline COMMAND [options]   (tierline COMMAND --help tells the options)", ""]
     for name in names():
         try:
-            lines.append(f"  {name:10}{find(name).help}")
+            lines.append(f"  {name:13}{find(name).help}")
         except CommandError as error:
-            lines.append(f"  {name:10}({error})")
+            lines.append(f"  {name:13}({error})")
     return "\n".join(lines)
 
 

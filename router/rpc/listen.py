@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -76,9 +75,9 @@ def _vacant(path: Path) -> None:
     if len(os.fsencode(path)) > inner.LONGEST:
         raise OSError(f"{path} is longer than the {inner.LONGEST} bytes of a socket's path: use a state folder with a shorter path")
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with socket.socket(socket.AF_UNIX) as probe, contextlib.suppress(OSError):
-        probe.connect(str(path))
-        raise FileExistsError(f"another router serves {path}")
+    with socket.socket(socket.AF_UNIX) as probe:
+        if probe.connect_ex(str(path)) == 0:
+            raise FileExistsError(f"another router serves {path}")
 
 
 def credentials(identity: inner.Identity) -> grpc.ServerCredentials:

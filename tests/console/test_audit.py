@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from console.ledger.audit import DIFFERENCES, GRACE_MS, OPEN_MS, Policy, judge
+from console.ledger.audit import DIFFERENCES, GRACE_MS, OPEN_MS, TALK_SLACK_MS, Policy, audit, judge
+from console.ledger.database import Database
 from console.ledger.fold import fold
 from tests.console.samples import CallFacts, abandoned, answered, guest, missed_then_answered, placed_out, refused
+from tests.console.test_store import store_all
 
 T0 = 1_760_000_000_000
 LATER = T0 + OPEN_MS * 2
@@ -82,6 +86,32 @@ def test_each_difference_has_its_name(made: CallFacts, code: str) -> None:
     """Each single loss or contradiction is named."""
     assert code in (found(made) or ())
     assert code in DIFFERENCES
+
+
+@pytest.mark.parametrize("side", ["router", "media"])
+def test_either_talk_may_be_the_longer_one(side: str) -> None:
+    """A talk that is longer at the router is reported as is one that is longer at the media node; a slack is left to both."""
+    kind = "agent_released" if side == "router" else "call_ended"
+    recorded = {"duration_ms": 60_000}
+    for more, codes in ((TALK_SLACK_MS, ()), (TALK_SLACK_MS + 1, ("talk_differs",))):
+        made = changed(changed(answered(T0), "recorded", **recorded), kind, talk_ms=30_000 + more)
+        assert found(made) == codes
+
+
+@pytest.mark.parametrize(
+    ("size", "codes"), [(960_000, ()), (959_999, ("file_missing",)), (960_001, ("file_missing",)), (0, ("file_missing",))]
+)
+def test_a_file_of_another_size_is_missing(database: Database, tmp_path: Path, size: int, codes: tuple[str, ...]) -> None:
+    """A recording that was cut off, or that grew, is reported like one that is not there."""
+    made = answered(T0)
+    store_all(database, made.facts, 50)
+    body = next(fact.body for fact in made.facts if fact.kind == "recorded")
+    path = tmp_path / str(body["path"])
+    path.parent.mkdir(parents=True)
+    path.touch()
+    os.truncate(path, size)
+    report = audit(database, "main", (T0, T0 + 1), POLICY, LATER, tmp_path)
+    assert body["bytes"] == 960_000 and [finding.codes for finding in report.findings] == ([codes] if codes else [])
 
 
 def test_every_name_is_tested() -> None:

@@ -143,6 +143,19 @@ def test_two_queues_and_back() -> None:
     assert rows.call["waited_ms"] == 4000 and rows.call["queue"] == "faults"
 
 
+def test_a_caller_who_comes_again_waits_twice() -> None:
+    """A caller who leaves a queue, and enters the same one again, has two stretches, each with its own end and wait."""
+    made = CallFacts(T0).arrive().choose().enqueue()
+    first = made.at
+    made.wait(6000).router("left_queue", queue="bills", reason="REASON_MOVED", waited_ms=6000)
+    second = made.choose().enqueue().at
+    made.offer().bridge().end()
+    one, two = (part for part in rows_of(made).segments.values() if part["kind"] == "queue")
+    assert (one["start_ms"], one["end_ms"], one["waited_ms"], one["outcome"]) == (first, first + 6000, 6000, "moved")
+    assert (two["start_ms"], two["end_ms"], two["waited_ms"], two["outcome"]) == (second, second + 4000, 4000, "answered")
+    assert rows_of(made).call["waited_ms"] == 4000
+
+
 def test_reassertion_is_no_new_stretch() -> None:
     """The same call enqueued again after a reconnect, with its old entering time, stays one stretch."""
     made = CallFacts(T0).arrive().enqueue()

@@ -316,6 +316,20 @@ async def test_an_emptied_redis_and_an_emptied_database_get_the_newest_again(des
         await app.stop()
 
 
+async def test_other_rules_of_the_same_version_become_the_next_one(desk: Desk) -> None:
+    """Rules in force at the routers that differ from ours under our own version become the next version; ours is kept."""
+    boss = await desk.browser("boss")
+    await until_async(lambda: desk.app.rules.told.in_force, 5, "version 1 is in force")
+    other = replace(desk.app.rules.book, queue=(replace(desk.app.rules.book.queue[0], priority=7), desk.app.rules.book.queue[1]))
+    document = rulebook.to_json(other)
+    desk.router.rules = type(desk.router.rules)(version=1, sha256=rulebook.sha256(other), document=document)
+    await until_async(lambda: desk.app.rules.book.version == 2, 10, "what is in force is version 2")
+    await until_async(lambda: desk.router.rules.version == 2, 10, "the router calls it so")
+    assert (await rules(boss))["book"]["queue"][0]["priority"] == 7
+    first = desk.app.rules.books.book(1)
+    assert first is not None and first.queue[0].priority == 0
+
+
 async def test_a_changed_file_is_not_what_is_in_force(tmp_path: Path, redis_server: RedisServer) -> None:
     """After a restart with another file the newest version still holds: people and queues of the file alone are not taken."""
     redis.Redis(port=redis_server.port).flushall()

@@ -117,6 +117,18 @@ def test_mistakes_have_line_path_and_remedy(text: str, line: int, key: str, word
         assert any(words in one for one in caught.value.problems)
 
 
+SET_ASIDE = 'id = "o"\nskill = "o"\n[[queue]]\nid = "p"\nskill = "p"\nladder = [{ level = 9, ring = "centre" }, '
+
+
+@pytest.mark.parametrize("rung", ['level = 2, skill = "o"', 'ring = "city", skill = "o"', 'level = 1, ring = "city", skill = "o"'])
+def test_a_rung_for_another_skill_may_begin_anew(rung: str) -> None:
+    """Seats set aside are asked by a rung of their own, which may ask fewer of them than the rung before asks of others."""
+    text = f"[[queue]]\n{SET_ASIDE}{{ after_s = 9, {rung} }}]\n"
+    assert rulebook.reads(text, Path("r.toml")).queue[1].ladder[1].skill == "o"
+    with pytest.raises(ConfigError, match="takes fewer agents than the rung before"):
+        rulebook.reads(text.replace(', skill = "o"', ""), Path("r.toml"))
+
+
 @pytest.mark.parametrize("data", [None, [], "x", {"queue": 1}, {"queue": [1]}, {"queue": [{"id": 1}]}, {"vip": [[]]}])
 def test_data_of_any_shape_is_refused_with_words(data: Any) -> None:
     """What is no rule book at all is told like any mistake, and never fails otherwise."""

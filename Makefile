@@ -3,7 +3,7 @@ PYTHON := .venv/bin/python
 WORKERS := 2
 BENCHES := router call recording floor fair order place soak
 ROUNDS := 1
-.PHONY: setup demo test explore lint bench protos protos-check lock clean
+.PHONY: setup demo test explore mutants lint bench protos protos-check lock clean
 
 setup:  ## Debian packages and .venv; quick when all is there
 	@echo "setup" >&2
@@ -20,6 +20,9 @@ explore: setup  ## random tests with new seeds, more examples each: make explore
 	@for round in $$(seq $(ROUNDS)); do \
 	  seed=$$(od -An -N4 -tu4 /dev/urandom | tr -d ' '); echo "make explore: TIERLINE_SEED=$$seed" >&2; \
 	  TIERLINE_SEED=$$seed $(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup -m hypothesis tests || exit 1; done
+
+mutants: setup  ## do the tests notice faults? PACKAGES="console ops" COUNT=20 SEED=7 MORE=--quick; one JSON line on standard output
+	@nice $(PYTHON) -m tests.bench.mutants $(if $(PACKAGES),--packages $(PACKAGES)) --count $(or $(COUNT),100) --seed $(or $(SEED),1) $(MORE)
 
 lint: protos-check  ## what people run before a commit
 	.venv/bin/ruff check .

@@ -132,6 +132,7 @@ class Ports:
     tls: int = 5061  # TLS and WSS
     edge_http: int = 5064  # edge metrics and RPC, loopback only
     ship_metrics: int = 5065
+    supervisor_metrics: int = 5066
     router: int = 5100  # between machines only
     router_metrics: int = 5120
     media_sip: int = 5200

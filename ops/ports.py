@@ -42,6 +42,7 @@ def uses(config: CentreConfig) -> tuple[Use, ...]:
         Use("tls", "SIP over TLS and WSS of the edge", edge, ports.tls, 1, (TCP,)),
         Use("edge_http", "metrics of the edge", LOOPBACK, ports.edge_http, 1, (TCP,)),
         Use("ship_metrics", "metrics of the accounting shipper", LOOPBACK, ports.ship_metrics, 1, (TCP,)),
+        Use("supervisor_metrics", "metrics of the supervisor", LOOPBACK, ports.supervisor_metrics, 1, (TCP,)),
         *between,
         Use("router_metrics", "metrics of the routers", LOOPBACK, ports.router_metrics, routers, (TCP,)),
         Use("federation", "gRPC between centres", config.federation.address, ports.federation, routers, (TCP,)),

@@ -158,6 +158,9 @@ SCHEMAS: dict[str, Schema] = {
         resting={"type": "integer", "description": "to be called back too, but in no line: between two tries"},
     ),
     "Board": _object(queues=_list(_ref("Queue")), agents=_list(_ref("Agent")), now_ms=_WHOLE),
+    "Health": _object(
+        supervised={"type": "boolean"}, services=_list(_object(name=_STRING, state=_STRING, restarts=_WHOLE, since_s=_WHOLE))
+    ),
     "Call": _CALL,
     "Calls": _object(calls=_list(_ref("Call")), next=_STRING),
     "CallDetail": _object(**_CALL["properties"], **_PARTS, facts=_list(_FACT)),

@@ -12,6 +12,7 @@ from console.api.errors import BadRequest, NotFound
 from console.api.fields import Text, Whole
 from console.ledger.audit import audit
 from console.live.views import agent_json, queue_json
+from ops.supervise.files import Folder, read, running
 
 _AGENT = Text("agent", "id of the agent", longest=64)
 _HOUR_MS = 3_600_000
@@ -32,6 +33,15 @@ async def board(call: Call) -> web.StreamResponse:
     got = await call.ctx.routers.board()
     agents = [agent_json(view, call.ctx.hub.names) for view in got.agents]
     return web.json_response({"queues": [queue_json(q) for q in got.queues], "agents": agents, "now_ms": got.now_ms})
+
+
+async def health(call: Call) -> web.StreamResponse:
+    """What runs in this centre, as its supervisor noted it; without one (each service a unit of systemd) nothing is known."""
+    folder = Folder(call.ctx.config.state)
+    supervised = running(folder) is not None
+    noted = read(folder.supervisor).get("children", []) if supervised else []
+    names = ("name", "state", "restarts", "since_s")
+    return web.json_response({"supervised": supervised, "services": [{name: one[name] for name in names} for one in noted]})
 
 
 async def force_not_ready(call: Call) -> web.StreamResponse:
@@ -67,6 +77,7 @@ _SPAN = (
 _ERRORS = (404, 409, 503)
 ROUTES = (
     Route("GET", "/api/board", SUPERVISOR, board, "Queues and seats", reply="Board", errors=(503,)),
+    Route("GET", "/api/health", SUPERVISOR, health, "Services of the centre and how often each was restarted", reply="Health"),
     Route(
         "POST",
         "/api/agents/{agent}/not-ready",

@@ -6,6 +6,7 @@ from pathlib import Path
 from string import Template
 
 from ops.centre import CentreConfig
+from ops.ports import LOOPBACK
 from ops.supervise.services import services
 
 HERE = Path(__file__).resolve().parent
@@ -18,7 +19,8 @@ JOB = """  - job_name: {job}
 
 def render(config: CentreConfig, file: Path) -> str:
     """A Prometheus configuration with the real targets of the centre; `file` is its resolved configuration."""
-    jobs: dict[tuple[str, str], list[str]] = {}
+    supervisor = f'"{LOOPBACK}:{config.ports.supervisor_metrics}"'
+    jobs: dict[tuple[str, str], list[str]] = {("supervisor", "/metrics"): [supervisor]}
     for service in services(config, file):
         if service.metrics:
             host, _, path = service.metrics.removeprefix("http://").partition("/")

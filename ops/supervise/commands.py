@@ -127,7 +127,8 @@ def up(path: Path, folder: files.Folder, auto_ports: bool, aloud: bool = True) -
         children = services(config, folder.config)
         ready = partial(prepare.announce, config, folder, children)
         try:
-            return asyncio.run(Supervisor(folder, children, prepare.steps(config, folder), say, ready).run())
+            steps, port = prepare.steps(config, folder), config.ports.supervisor_metrics
+            return asyncio.run(Supervisor(folder, children, steps, say, ready, metrics_port=port).run())
         finally:
             resolve.claim_file().unlink(missing_ok=True)
 

@@ -7,11 +7,14 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
+from ops import metrics
 from ops.clock import Clock, SystemClock
+from ops.ports import LOOPBACK
 from ops.supervise import files, health, logs, proc
+from ops.supervise.figures import Figures
 from ops.supervise.machine import Action, Child, Event, State, due, step
 from ops.supervise.services import ROOT, Service
 
@@ -51,6 +54,7 @@ class Supervisor:
         say: Callable[[str], None] = print,
         ready: Callable[[dict[str, int]], None] = lambda _pids: None,
         clock: Clock | None = None,
+        metrics_port: int = 0,
     ) -> None:
         self.folder, self.say, self.on_ready = folder, say, ready
         self.clock: Clock = clock or SystemClock()
@@ -66,6 +70,7 @@ class Supervisor:
         self.asked = 0  # how often a stop was asked for
         self.was_ready = False
         self.failure = ""
+        self.metrics_port = metrics_port  # 0: no metrics
 
     async def run(self) -> int:
         """Start all, watch them, stop all in order; 0 after a wish to stop, 1 when the start failed."""
@@ -74,7 +79,7 @@ class Supervisor:
             loop.add_signal_handler(signum, self.ask)
         self._save()
         try:
-            async with contextlib.aclosing(health.Health()) as asked:
+            async with contextlib.aclosing(health.Health()) as asked, self._metrics():
                 for service in self.services.values():
                     self._task(self._watch(service, asked))
                 self._task(self._rotate())
@@ -86,6 +91,17 @@ class Supervisor:
             self.folder.endpoints.unlink(missing_ok=True)
             self.folder.supervisor.unlink(missing_ok=True)
         return 1 if self.failure else 0
+
+    @contextlib.asynccontextmanager
+    async def _metrics(self) -> AsyncIterator[None]:
+        if not self.metrics_port:
+            yield
+            return
+        runner = await metrics.serve(LOOPBACK, self.metrics_port, Figures(self.children).registry)
+        try:
+            yield
+        finally:
+            await runner.cleanup()
 
     def ask(self) -> None:
         """A wish to stop; the second one ends waiting for conversations."""

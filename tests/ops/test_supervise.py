@@ -33,7 +33,7 @@ class Centre:
 
     def start(self, **spec: dict[str, Any]) -> None:
         """Start over `spec`; a port is chosen where none is told."""
-        self.state.mkdir(exist_ok=True)
+        self.state.mkdir(mode=0o700, exist_ok=True)
         full = {name: {"port": free_port(), "policy": QUICK} | one for name, one in spec.items()}
         (self.state / "spec.json").write_text(json.dumps(full))
         with self.said.open("ab") as out:
@@ -152,7 +152,7 @@ def test_a_session_number_used_again_is_not_ours(centre: Centre) -> None:
     """A noted pid that now belongs to another process (other start time) is left alone."""
     other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
     try:
-        centre.state.mkdir()
+        centre.state.mkdir(mode=0o700)
         found = proc.process(other.pid)
         assert found is not None
         files.write(

@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from zoneinfo import ZoneInfo
 
 from aiohttp import web
 from argon2 import PasswordHasher
@@ -24,6 +25,7 @@ from console.ledger.database import Database, away
 from console.ledger.people import People
 from console.ledger.queries import Queries
 from console.ledger.reader import Reader
+from console.ledger.retention import Due, Keeper, due
 from console.ledger.rulebooks import RuleBooks
 from console.live.hub import Hub
 from console.live.router import Routers
@@ -39,6 +41,8 @@ EXPIRE_S = 15.0
 AUDIT_S = 60.0
 AUDITED_MS = 900_000  # the metric looks back so far
 RETRY_S = 2.0
+RETENTION_S = 60.0
+STEP_PAUSE_S = 0.1  # between two steps of a deletion: the ledger's writer comes first
 
 
 class App:
@@ -65,6 +69,7 @@ class App:
         work = (sessions, self.routers, self.hub, self.rules, newcomers)
         self.ctx = Context(config, self.clock, self.metrics, database, Queries(database, tenant), *work)
         self.rules.on_take = partial(take, self.ctx)
+        self.keeper = Keeper(database, tenant, config.vault, config.spool)
         self.failed = asyncio.Event()  # a task ended by an error: half a console is worse than a restart
         self._tasks: list[asyncio.Task[None]] = []
         self._runner: web.AppRunner | None = None
@@ -76,8 +81,9 @@ class App:
         await self._runner.setup()
         tls = reach.server_tls(self.config)
         await web.TCPSite(self._runner, self.config.console.address, self.config.ports.console, ssl_context=tls).start()
-        work = (self.ctx.sessions.seed, self.rules.run, self.reader.run, self.hub.run, self._housekeeping, self._auditing)
-        self._tasks = [asyncio.create_task(self._told(step), name=step.__qualname__) for step in work]
+        work = (self.ctx.sessions.seed, self.rules.run, self.reader.run, self.hub.run)
+        chores = (self._housekeeping, self._auditing, self._retaining)
+        self._tasks = [asyncio.create_task(self._told(step), name=step.__qualname__) for step in (*work, *chores)]
         log.info("console serves", extra={"address": self.config.console.address, "port": self.config.ports.console})
 
     def _feed(self, facts: Sequence[Fact]) -> None:
@@ -143,6 +149,32 @@ class App:
                 self.metrics.unexplained.labels(code).set(report.by_code.get(code, 0))
             if report.unexplained:
                 log.error("unexplained calls", extra={"calls": report.unexplained, "by_code": report.by_code})
+
+    async def _retaining(self) -> None:
+        """Delete daily, in small steps, what was kept long enough."""
+        config, keeper = self.config, self.keeper
+        zone, done = ZoneInfo(config.centre.zone), ""
+        while True:
+            today = due(config.retention, zone, self.clock.now_ms())
+            for one in today if today and today[0].day != done else ():
+                try:
+                    await self._delete(keeper, one)
+                except (SQLAlchemyError, OSError) as error:  # the next day does the rest
+                    log.error("deletion broke off", extra={"kind": one.kind, "why": f"{type(error).__name__}: {error}"[:300]})
+            done = today[0].day if today else done
+            await asyncio.sleep(RETENTION_S)
+
+    async def _delete(self, keeper: Keeper, one: Due) -> None:
+        """One kind of a day, unless another console does it. Raises SQLAlchemyError, OSError."""
+        if not await asyncio.to_thread(keeper.claim, one, self.clock.now_ms()):
+            return
+        more = 1
+        while more:
+            more = await asyncio.to_thread(keeper.step, one)
+            await asyncio.sleep(STEP_PAUSE_S)
+        count = await asyncio.to_thread(keeper.deleted, one)
+        self.metrics.deleted.labels(one.kind).inc(count)
+        log.info("kept long enough", extra={"kind": one.kind, "deleted": count, "before_ms": one.before_ms})
 
     async def stop(self) -> None:
         """Serve no more, give the lease up, close everything."""

@@ -23,6 +23,7 @@ class Metrics(Collector):
         self.leader = Gauge("tierline_ledger_leader", "1 if this console writes the ledger", registry=r)
         self.commit_seconds = Histogram("tierline_ledger_commit_seconds", "Time of one transaction of the ledger", registry=r)
         self.unexplained = Gauge("tierline_unexplained_calls", "Recent calls whose sources differ", ["code"], registry=r)
+        self.deleted = Counter("tierline_deleted", "What was deleted because it had been kept long enough", ["kind"], registry=r)
         self.watchers = Gauge("tierline_console_watchers", "Open live connections", ["role"], registry=r)
         self.requests = Counter("tierline_console_requests", "HTTP answers", ["status"], registry=r)
         self.logins = Counter("tierline_console_logins", "Log-ins by outcome: ok, wrong, throttled", ["outcome"], registry=r)

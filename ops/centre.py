@@ -125,6 +125,17 @@ class Console:
 
 
 @dataclass(frozen=True, slots=True)
+class Retention:
+    """How many days things are kept; 0: for ever. Deleted daily at three in the morning of the centre's zone."""
+
+    calls_days: int = 730  # the rows of a call with its facts
+    recordings_days: int = 180
+    agent_states_days: int = 730  # who was ready, talking, away when
+    bad_facts_days: int = 90  # what came on the stream and was no fact
+    spool_days: int = 14  # audio that could not be filed
+
+
+@dataclass(frozen=True, slots=True)
 class Ports:
     """All ports of a centre; where several instances run, the n-th takes port + n. `tierline up --auto-ports` moves taken ones."""
 
@@ -280,6 +291,7 @@ class CentreConfig:
     router: Router = field(default_factory=Router)
     media: Media = field(default_factory=Media)
     console: Console = field(default_factory=Console)
+    retention: Retention = field(default_factory=Retention)
     ports: Ports = field(default_factory=Ports)
     queue: tuple[Queue, ...] = ()
     agent: tuple[Agent, ...] = ()

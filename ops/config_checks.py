@@ -166,6 +166,7 @@ RULES: dict[type, dict[str, Rule]] = {
         "proxy_header": _one_of("x-forwarded-for", "forwarded"),
         "sockets_per_user": _range(1, 1000),
     },
+    c.Retention: dict.fromkeys(c.Retention.__dataclass_fields__, _range(0, 36_500)),
     c.Ports: dict.fromkeys(c.Ports.__dataclass_fields__, _port),
     c.Queue: {
         "id": _id,
@@ -209,10 +210,18 @@ def cross(config: c.CentreConfig) -> Iterator[Finding]:
     yield from rule_tables(config)
     yield from _files(config)
     yield from _reach(config)
+    yield from _kept(config.retention)
     if config.ports.rtp_high < config.ports.rtp_low + 99:
         yield ("ports", "rtp_high"), f"leaves under 100 ports for audio; write at least {config.ports.rtp_low + 99}"
     for one, other in ports.clashes(config):
         yield ("ports", other.key), _clash(one, other)
+
+
+def _kept(keep: c.Retention) -> Iterator[Finding]:
+    """Nobody finds a recording whose call is gone."""
+    if keep.calls_days and not 0 < keep.recordings_days <= keep.calls_days:
+        at = ("retention", "recordings_days")
+        yield at, f"recordings would be kept longer than their calls; write 1 to {keep.calls_days}, or calls_days = 0"
 
 
 def _clash(one: ports.Use, other: ports.Use) -> str:

@@ -144,6 +144,8 @@ def _ends(row: Row) -> Iterable[str]:
 def _recording(row: Row, policy: Policy) -> Iterable[str]:
     if row["recording"] == "failed":
         yield "recording_failed"
+    elif row["recording"] == "deleted":
+        return  # it was there, and was kept as long as it should be
     elif policy.wants(row) and row["recording"] != "filed":
         yield "no_recording"
     elif row["recording"] == "filed" and row["recorded_ms"] < row["talk_ms"] * 0.95 - TALK_SLACK_MS:

@@ -15,6 +15,7 @@ from sqlmodel import Field, SQLModel
 # Written by hand as JSON text (database.py): one dump a fact, no more.
 _Json = JSON().with_variant(JSONB(), "postgresql")
 _HAS_CALL = text("call <> ''")
+_NO_CALL = text("call = ''")
 
 
 def _text(primary_key: bool = False) -> Any:
@@ -29,7 +30,10 @@ class FactRow(SQLModel, table=True):
     """One fact, as it came. Never changed."""
 
     __tablename__ = "fact"
-    __table_args__ = (Index("fact_call", "call", sqlite_where=_HAS_CALL, postgresql_where=_HAS_CALL),)
+    __table_args__ = (
+        Index("fact_call", "call", sqlite_where=_HAS_CALL, postgresql_where=_HAS_CALL),
+        Index("fact_rest", "tenant", "at_ms", sqlite_where=_NO_CALL, postgresql_where=_NO_CALL),
+    )
     id: str = _text(primary_key=True)
     at_ms: int = _big()
     tenant: str = _text()
@@ -80,7 +84,7 @@ class CallRow(SQLModel, table=True):
     side: str = _text()  # who ended it
     refused: str = _text()  # reason the router refused it for
     media_result: str = _text()  # result as the media node told it; "" if it told none
-    recording: str = _text()  # filed, failed
+    recording: str = _text()  # filed, failed, deleted
     recorded_ms: int = _big()  # length of all recordings
     seen: int = Field(default=0)  # bit set of fold.SEEN: which kinds of facts there are
 
@@ -128,13 +132,13 @@ class RecordingRow(SQLModel, table=True):
     call: str = Field(default="", sa_type=Text, index=True, nullable=False)
     tenant: str = _text()
     at_ms: int = _big()
-    path: str = _text()  # relative to the vault; "" if it failed
+    path: str = _text()  # relative to the vault; "" if it failed or was deleted
     sha256: str = _text()
     duration_ms: int = _big()
     talk_ms: int = _big()
     bytes: int = _big()
     started_ms: int = _big()
-    reason: str = _text()  # why it failed
+    reason: str = _text()  # why it failed; deleted
     detail: str = _text()
 
 
@@ -164,6 +168,18 @@ class BadFactRow(SQLModel, table=True):
     at_ms: int = _big()  # when it was read
     why: str = _text()
     raw: str = _text()
+
+
+class DeletionRow(SQLModel, table=True):
+    """What was deleted on a day because it had been kept long enough. The row is also the claim of the console that deletes."""
+
+    __tablename__ = "deletion"
+    tenant: str = _text(primary_key=True)
+    day: str = _text(primary_key=True)  # of the centre, ISO 8601
+    kind: str = _text(primary_key=True)  # recordings, spool, calls, agent_states, bad_facts
+    at_ms: int = _big()  # when it began
+    before_ms: int = _big()  # what was older than this
+    count: int = _big()  # files, calls or rows
 
 
 class PositionRow(SQLModel, table=True):

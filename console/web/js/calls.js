@@ -91,7 +91,7 @@ export function callsView({ me, problem }, kept = {}) {
       h("td", { class: "col-wait" }, call.entered_ms && (call.waited_ms || call.result) ? duration(call.waited_ms) : "–"),
       h("td", { class: "col-talk" }, call.talk_ms ? duration(call.talk_ms) : "–"),
       h("td", { class: "col-result" }, h("span", { class: "pill", dataset: { result } }, word("result", result)), call.callback && h("span", { class: "tag back", dataset: { back: call.callback } }, t(`calls.callback_${call.callback}`))),
-      h("td", { class: "col-recording" }, call.recording === "filed" ? svg(ICONS.wave, 18) : call.recording === "failed" ? "!" : "", call.recording && h("span", { class: "unseen" }, word("recording", call.recording))),
+      h("td", { class: "col-recording" }, call.recording === "filed" ? svg(ICONS.wave, 18) : call.recording === "failed" ? "!" : call.recording === "deleted" ? "–" : "", call.recording && h("span", { class: "unseen" }, word("recording", call.recording))),
     );
   }
 

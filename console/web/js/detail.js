@@ -39,6 +39,7 @@ export function callPanel(call, { names, agents, close }) {
   function recordings() {
     let count = 0;
     return call.recordings.map((part) => {
+      if (part.reason === "deleted") return h("p", { class: "muted" }, t("detail.recording_deleted", { time: duration(part.duration_ms) }));
       if (!part.path) return h("p", { class: "wrong" }, t("detail.recording_failed", { why: [word("reason", part.reason), part.detail].filter(Boolean).join(": ") }));
       count += 1;
       const source = `/api/calls/${encodeURIComponent(call.id)}/recordings/${count}`;

@@ -99,7 +99,7 @@ def _meaning(source: str) -> str:
 
 
 class _Bare(ast.NodeTransformer):
-    """Takes annotations off: nobody evaluates them."""
+    """Takes off what no program shows: annotations, and what decorators are told (slots, frozen, cache sizes)."""
 
     def visit_arg(self, node: ast.arg) -> ast.arg:
         node.annotation = None
@@ -109,13 +109,23 @@ class _Bare(ast.NodeTransformer):
         node.annotation = ast.Constant(None)
         return self.generic_visit(node)
 
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        node.decorator_list = [_undetailed(one) for one in node.decorator_list]
+        return self.generic_visit(node)
+
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         node.returns = None
+        node.decorator_list = [_undetailed(one) for one in node.decorator_list]
         return self.generic_visit(node)
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
         node.returns = None
+        node.decorator_list = [_undetailed(one) for one in node.decorator_list]
         return self.generic_visit(node)
+
+
+def _undetailed(decorator: ast.expr) -> ast.expr:
+    return decorator.func if isinstance(decorator, ast.Call) else decorator
 
 
 def equivalent(fault: Fault) -> bool:

@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from sqlalchemy.exc import SQLAlchemyError
 
 from console.api import reach, server
-from console.api.agent import leave
+from console.api.agent import leave, page_closed
 from console.api.context import Context
 from console.api.newcomers import Newcomers
 from console.api.sessions import Sessions
@@ -28,7 +28,7 @@ from console.ledger.reader import Reader
 from console.ledger.retention import Due, Keeper, due
 from console.ledger.rulebooks import RuleBooks
 from console.live.hub import Hub
-from console.live.router import Routers
+from console.live.router import Refused, RouterAway, RouterFault, Routers, UnknownAgent
 from console.live.rules import Rules
 from console.metrics import Metrics
 from ops import inner, redis_access
@@ -38,6 +38,7 @@ from ops.facts import Fact
 
 log = logging.getLogger(__name__)
 EXPIRE_S = 15.0
+ATTEND_S = 1.0
 AUDIT_S = 60.0
 AUDITED_MS = 900_000  # the metric looks back so far
 RETRY_S = 2.0
@@ -82,7 +83,7 @@ class App:
         tls = reach.server_tls(self.config)
         await web.TCPSite(self._runner, self.config.console.address, self.config.ports.console, ssl_context=tls).start()
         work = (self.ctx.sessions.seed, self.rules.run, self.reader.run, self.hub.run)
-        chores = (self._housekeeping, self._auditing, self._retaining)
+        chores = (self._housekeeping, self._attending, self._auditing, self._retaining)
         self._tasks = [asyncio.create_task(self._told(step), name=step.__qualname__) for step in (*work, *chores)]
         log.info("console serves", extra={"address": self.config.console.address, "port": self.config.ports.console})
 
@@ -133,6 +134,17 @@ class App:
             agents = [user for user in gone if user in self.ctx.agents and self.ctx.agents[user].role == "agent"]
             for agent in {*agents, *self.ctx.leaving}:
                 await leave(self.ctx, agent)
+
+    async def _attending(self) -> None:
+        """Set agents not ready whose page has been closed for long."""
+        while True:
+            await asyncio.sleep(ATTEND_S)
+            grace_ms = self.config.console.page_closed_s * 1000
+            for agent in self.ctx.presence.overdue(self.clock.mono_ms(), grace_ms) if grace_ms else ():
+                try:
+                    await page_closed(self.ctx, agent)
+                except (RouterAway, RouterFault, Refused, UnknownAgent) as error:
+                    log.warning("closed page not told", extra={"agent": agent, "why": str(error)[:200]})
 
     async def _auditing(self) -> None:
         """Keep the metric of unexplained calls; only the console that writes the ledger looks."""

@@ -64,6 +64,7 @@ class Router:
     priority_worth_s: int = 120  # a point of priority is worth so much waiting: so no call starves
     callback_tries: int = 3  # so often a customer is called back who does not answer
     callback_every_s: int = 300  # with so much time between
+    ready_needs_phone: bool = True  # an agent gets ready only while the phone of the seat is registered
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,7 @@ class Console:
     private_key: str = ""
     database: str = ""  # SQLAlchemy URL; "" is SQLite in the state folder
     session_hours: int = 12
+    page_closed_s: int = 60  # an agent whose page has been closed for so long is set not ready; 0: never
     public_url: str = ""  # as browsers reach it through a reverse proxy, "https://console.example.com"; "": straight
     trusted_proxies: tuple[str, ...] = ()  # IP or CIDR of reverse proxies whose header tells the client's address
     proxy_header: str = "x-forwarded-for"  # which header that is: x-forwarded-for, forwarded (RFC 7239)

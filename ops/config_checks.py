@@ -161,6 +161,7 @@ RULES: dict[type, dict[str, Rule]] = {
         "address": _address,
         "database": _like(r"|(sqlite|postgresql\+psycopg)://.*", 'a URL like "postgresql+psycopg://user@host/tierline", or ""'),
         "session_hours": _range(1, 168),
+        "page_closed_s": _range(0, 86_400),
         "public_url": _URL,
         "trusted_proxies": _each(_network),
         "proxy_header": _one_of("x-forwarded-for", "forwarded"),

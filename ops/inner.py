@@ -14,6 +14,7 @@ from pathlib import Path
 EDGE, MEDIA, CONSOLE = "edge", "media", "console"
 ROLES = (EDGE, MEDIA, CONSOLE)  # who asks a router
 ROUTER = "router"
+ERROR = "tierline-error"  # key of the trailing metadata with the name of a router's error
 UNIX = "unix:"
 SUFFIX = ".inner"  # of names in certificates, so that the certificate of a centre (its own name) is never one of a role
 LONGEST = 107  # bytes of a Unix socket's path that the kernel takes

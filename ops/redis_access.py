@@ -45,7 +45,7 @@ def users(tenant: str) -> tuple[User, ...]:
     everything = "+@all -@admin -@dangerous"
     return (
         User(DEFAULT, EDGE, f"{edge} +get +hget +rpush +ltrim {registrar}"),
-        User(ROUTER, ROUTER, f"~{base}:* &{base}:* {everything}"),
+        User(ROUTER, ROUTER, f"~{base}:* &{base}:* %R~location:* {everything}"),
         User(MEDIA, MEDIA, f"{facts} ~{owners} {rules} +xadd +get +set +del +hget"),
         User(CONSOLE, CONSOLE, f"{facts} ~{seats} +@stream +hset +del"),
         User(SHIP, SHIP, f"{facts} +xadd"),

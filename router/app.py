@@ -29,6 +29,7 @@ from router.federation.parts import Abroad, enabled, holder_of, ours_of, service
 from router.federation.server import FederationService, NationRole
 from router.keeper import Keeper
 from router.metrics import TIMEOUTS
+from router.phones import Missing, missing_phones
 from router.rpc.listen import ANY, OPTIONS, Gate, credentials, listen
 from router.rpc.listen import serve as serve_role
 from router.rpc.session import Desk
@@ -129,15 +130,24 @@ def places(config: CentreConfig, index: int) -> tuple[Place, ...]:
 
 
 async def start(
-    config: CentreConfig, store: Store, clock: Clock, name: str, where: Sequence[Place], federation: str = ""
+    config: CentreConfig,
+    store: Store,
+    clock: Clock,
+    name: str,
+    where: Sequence[Place],
+    federation: str = "",
+    missing: Missing | None = None,
 ) -> Router:
     """A router that listens at these places, for other centres on `federation` ("": it knows none).
+
+    `missing`: whether a seat has no phone; None: agents may be ready without one.
     Raises OSError if a place is taken or a certificate cannot be read."""
     holder = f"{name}-{clock.now_ms():x}-{os.getpid()}"
     dispatch = Dispatch(holder, store.publish)
     keeper = Keeper(config)
     nodes = config.media_uris
-    desk = Desk(store, dispatch, clock, config.centre.tenant, name, asyncio.Event(), nodes, config.centre.country, keeper.closed)
+    terms = (nodes, config.centre.country, keeper.closed, missing)
+    desk = Desk(store, dispatch, clock, config.centre.tenant, name, asyncio.Event(), *terms)
     await store.start(keeper.rules, dispatch.send, dispatch.drop_all, keeper.newer)
     alarm, changed = Alarm(clock, times_of(config).look_ms), asyncio.Event()
     await store.subscribe(holder, dispatch.receive, lambda due_ms: look(alarm, changed, due_ms))
@@ -207,7 +217,8 @@ async def serve(config: CentreConfig, index: int, stop: asyncio.Event) -> None:
     name = f"r{index + 1}"
     federation = f"{config.federation.address}:{config.ports.federation + index}" if enabled(config) else ""
     store = redis_store(config, name, clock)
-    router = await start(config, store, clock, name, places(config, index), federation)
+    missing = missing_phones(store.look, config.edge.realm) if config.router.ready_needs_phone else None
+    router = await start(config, store, clock, name, places(config, index), federation, missing)
     runner = await metrics.serve(LOOPBACK, config.ports.router_metrics + index, before=lambda: gauges.update(store, clock))
     log.info("router serves", extra={"places": [place.address for place in places(config, index)]})
     await stop.wait()

@@ -14,6 +14,7 @@ from console.live.router import Refused, RouterAway, RouterFault, UnknownAgent
 from console.live.views import Json, agent_json, logged_out_json
 
 log = logging.getLogger(__name__)
+PAGE_CLOSED = "page_closed"  # as the router knows it, beside the reasons of the rules
 REASON = Text("reason", "id of a configured not-ready reason", longest=64)
 
 
@@ -56,6 +57,17 @@ async def leave(ctx: Context, agent: str) -> None:
         log.warning("log-out waits for a router", extra={"agent": agent, "why": str(error)[:200]})
         return
     ctx.leaving.discard(agent)
+
+
+async def page_closed(ctx: Context, agent: str) -> None:
+    """The agent's page has been closed for a while. In a call: looked at again after it; ready: not any more. Raises RouterAway."""
+    row = await view(ctx, agent)
+    if row["state"] == "ready":
+        row = agent_json(await ctx.routers.not_ready(agent, PAGE_CLOSED), ctx.hub.names)
+        ctx.hub.learn(row)
+        log.info("page closed: not ready", extra={"agent": agent})
+    if row["state"] in ("not_ready", "logged_out"):
+        ctx.presence.settled(agent)
 
 
 def reason_of(call: Call) -> str:

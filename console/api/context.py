@@ -20,6 +20,7 @@ from console.ledger.database import Database
 from console.ledger.people import Session, User
 from console.ledger.queries import Queries
 from console.live.hub import Hub
+from console.live.presence import Presence
 from console.live.router import Routers
 from console.live.rules import Rules
 from console.metrics import Metrics
@@ -47,6 +48,7 @@ class Context:
     reasons: tuple[str, ...] = ()
     policy: Policy = field(default_factory=Policy)
     proxies: Proxies = field(default_factory=Proxies)
+    presence: Presence = field(default_factory=Presence)
 
     def __post_init__(self) -> None:
         self.take(self.config)

@@ -83,7 +83,7 @@ def answer_for(error: Exception) -> web.Response:
     if isinstance(error, web.HTTPException):
         return answer(error.status, error.reason.lower().replace(" ", "_"), error.reason, headers=_kept(error))
     if isinstance(error, Refused):
-        return answer(409, "state", str(error))
+        return answer(409, error.code, str(error))
     if isinstance(error, UnknownAgent):
         return answer(409, "logged_out", "the agent has not started work")
     if isinstance(error, RouterAway):

@@ -34,12 +34,16 @@ async def live(call: Call) -> web.StreamResponse:
     sockets, gauge = call.request.app[SOCKETS], ctx.metrics.watchers.labels(role)
     sockets.add(socket)
     gauge.inc()
+    if watcher.agent:
+        ctx.presence.came(watcher.agent)
     sender = asyncio.create_task(_push(ctx, call, socket, watcher))
     try:
         async for _ in socket:  # nothing is expected; reading answers pings and sees the end
             pass
     finally:
         ctx.hub.leave(watcher)
+        if watcher.agent:
+            ctx.presence.went(watcher.agent, ctx.clock.mono_ms())
         sockets.discard(socket)
         gauge.dec()
         sender.cancel()

@@ -13,7 +13,7 @@ from tierline.agents.v1.agents_pb2_grpc import AgentsStub
 
 from console.metrics import Metrics
 from ops.channel import channel_to
-from ops.inner import CONSOLE, Identity
+from ops.inner import CONSOLE, ERROR, Identity
 
 T = TypeVar("T")
 DEADLINE_S = 1.5
@@ -32,6 +32,14 @@ class RouterAway(ConnectionError):
 
 class Refused(ValueError):
     """The agent's state does not allow the verb; the text is the router's."""
+
+    code = "state"  # for programs
+
+
+class NoPhone(Refused):
+    """The phone of the agent's seat is not registered."""
+
+    code = "no_phone"
 
 
 class UnknownAgent(LookupError):
@@ -130,7 +138,8 @@ class Routers:
 def _named(error: grpc.aio.AioRpcError) -> Exception:
     text = error.details() or ""
     if error.code() == grpc.StatusCode.FAILED_PRECONDITION:
-        return Refused(text)
+        told = dict(error.trailing_metadata() or ()).get(ERROR)
+        return NoPhone(text) if told == "PHONE" else Refused(text)
     if error.code() == grpc.StatusCode.NOT_FOUND:
         return UnknownAgent(text)
     return RouterFault(f"{error.code().name}: {text}")

@@ -20,6 +20,7 @@ class Habits:
 
     answer_after: float | None = 1.0  # None: never picks up
     busy: bool = False  # 486 to every call
+    refuse: int = 0  # this status to every call, 480: do not disturb
     audio: bytes = b""  # A-law, said in a loop after the answer
     speak_after: float = 0.3  # as people do; the first words are not lost while the centre connects
     hangup_after: float | None = None  # None: waits for the other side
@@ -38,9 +39,11 @@ class Desk:
 
     def take(self, line: Line) -> None:
         """An incoming call."""
-        if self.habits.busy or (self.line is not None and not self.line.over.done()):
-            self._say("refused", line, self._calls, status=486)
-            line.refuse(486)
+        taken = self.line is not None and not self.line.over.done()
+        status = self.habits.refuse or (486 if self.habits.busy or taken else 0)
+        if status:
+            self._say("refused", line, self._calls, status=status)
+            line.refuse(status)
             return
         self.line = line
         self._calls += 1

@@ -29,6 +29,15 @@ class NotAllowed(RouterError):
         super().__init__(f"{state} does not take {event}")
 
 
+class NoPhone(RouterError):
+    """The agent's seat has no registered phone: nobody could be connected."""
+
+    code = "PHONE"
+
+    def __init__(self, seat: str) -> None:
+        super().__init__(f"seat {seat} has no registered phone: switch it on, or look why it does not register")
+
+
 class UnknownAgent(RouterError):
     """No agent of that id ever logged in."""
 

@@ -21,6 +21,7 @@ NO_ANSWER_REASON = {
     "REASON_NOT_REGISTERED": "not_registered",
 }
 UNREACHABLE = "unreachable"
+CONSOLE_REASONS = ("page_closed",)  # not ready by the console: the agent's page has been closed for a while
 SEAT_REASONS = frozenset({*NO_ANSWER_REASON.values(), UNREACHABLE})  # not ready by us, not by the agent
 
 

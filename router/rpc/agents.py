@@ -9,13 +9,16 @@ from tierline.agents.v1 import agents_pb2 as pb
 from tierline.agents.v1 import agents_pb2_grpc as rpc
 
 from router import frames
-from router.core.errors import BadInput
+from router.core.agent import AgentState
+from router.core.errors import BadInput, NoPhone
 from router.core.events import AgentSeen, Effect
+from router.core.match import CONSOLE_REASONS
 from router.keeper import Keeper
 from router.rpc import validate
 from router.rpc.errors import Context, answer
 from router.rpc.session import Desk
 
+NEEDS_PHONE = (AgentState.NOT_READY, AgentState.AFTER_CALL)  # before it may get ready
 Verb = Callable[[str, int], Awaitable[list[Effect]]]
 
 
@@ -48,7 +51,16 @@ class AgentsService(rpc.AgentsServicer):
 
     async def SetReady(self, request: pb.AgentRequest, context: Context) -> pb.AgentView:
         """See agents.proto."""
-        return await answer(context, self._do(request.tenant, request.agent, self.desk.store.ready))
+        return await answer(context, self._do(request.tenant, request.agent, self._ready))
+
+    async def _ready(self, agent: str, now: int) -> list[Effect]:
+        """Only with a phone. An agent in a call has one."""
+        missing, store = self.desk.missing, self.desk.store
+        if missing is not None:
+            seen = next(e for e in await store.agent(agent, now) if isinstance(e, AgentSeen))
+            if seen.state in NEEDS_PHONE and await missing(seen.seat, now):
+                raise NoPhone(seen.seat)
+        return await store.ready(agent, now)
 
     async def SetNotReady(self, request: pb.NotReadyRequest, context: Context) -> pb.AgentView:
         """See agents.proto."""
@@ -57,7 +69,7 @@ class AgentsService(rpc.AgentsServicer):
             if request.reason:
                 validate.name("reason", request.reason)
             reasons = self.keeper.reasons
-            if request.reason and reasons and request.reason not in reasons:
+            if request.reason and reasons and request.reason not in (*reasons, *CONSOLE_REASONS):
                 raise BadInput("reason", f"want one of {', '.join(reasons)}")
             return self.desk.store.not_ready(agent, request.reason, now)
 

@@ -8,6 +8,7 @@ from typing import Any, NoReturn, TypeVar
 
 import grpc
 
+from ops import inner
 from router.core import errors
 from router.metrics import REFUSED
 
@@ -18,6 +19,7 @@ _CODES: tuple[tuple[type[errors.RouterError], grpc.StatusCode], ...] = (
     (errors.StoreAway, grpc.StatusCode.UNAVAILABLE),
     (errors.BadInput, grpc.StatusCode.INVALID_ARGUMENT),
     (errors.NotAllowed, grpc.StatusCode.FAILED_PRECONDITION),
+    (errors.NoPhone, grpc.StatusCode.FAILED_PRECONDITION),
     (errors.OldEpoch, grpc.StatusCode.FAILED_PRECONDITION),
     (errors.OfferClosed, grpc.StatusCode.FAILED_PRECONDITION),
     (errors.NewerRules, grpc.StatusCode.FAILED_PRECONDITION),
@@ -45,7 +47,7 @@ async def refuse(context: Context, error: errors.RouterError) -> NoReturn:
     REFUSED.labels(error.code).inc()
     if code is grpc.StatusCode.INTERNAL:
         log.error("internal", extra={"why": str(error)})
-    await context.abort(code, text_of(error))
+    await context.abort(code, text_of(error), ((inner.ERROR, error.code),))
 
 
 async def answer(context: Context, work: Awaitable[T]) -> T:

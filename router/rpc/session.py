@@ -25,6 +25,7 @@ from router.core.errors import BadInput, RouterError, StoreAway
 from router.core.events import Effect, ToNode, TurnedAway
 from router.core.route import listed_as
 from router.metrics import REFUSED
+from router.phones import Missing
 from router.rpc import validate
 from router.rpc.errors import Context
 from router.store.base import Store
@@ -63,6 +64,7 @@ class Desk:
     nodes: Mapping[str, str]  # SIP URI of each configured media node
     country: str = "CN"
     closed: Callable[[str, str, str, int], tuple[str, str]] = lambda *_: ("", "")  # Keeper.closed
+    missing: Missing | None = None  # whether a seat has no phone; None: not to be asked
 
 
 @dataclass(slots=True)

@@ -135,6 +135,10 @@ class RedisStore(RedisOverflow):
             return future
         return self._wire.call(words, decode)
 
+    def look(self, *words: Word) -> asyncio.Future[Any]:
+        """A plain reading command, for tables that other programs keep."""
+        return self._call(words)
+
     def _timed(self, verb: str, asker: str, now_ms: int, words: tuple[Word, ...], decode: Callable[[Any], T]) -> asyncio.Future[T]:
         """A verb, with its time from asking to answer in the metrics; refusals and losses are counted where they are told."""
         began, seconds = stopwatch_s(), self._seconds[verb]

@@ -42,7 +42,8 @@ def centre(state: Path, redis_port: int, database: str = "", routers: int = 1) -
     users = [{"id": user, "name": user, "role": "", "password": text} for user, text in PASSWORDS.items()]
     (state / "credentials.json").write_text(json.dumps({"users": users, "seats": []}))
     config = CentreConfig(Centre("sichuan"), queue=QUEUES, agent=AGENTS, not_ready=REASONS, state=state)
-    config = replace(config, router=replace(config.router, instances=routers), console=Console(database=database))
+    router = replace(config.router, instances=routers, ready_needs_phone=False)
+    config = replace(config, router=router, console=Console(database=database))
     return replace(config, ports=Ports(redis=redis_port, console=free_port(), router=free_block(routers)))
 
 

@@ -14,7 +14,7 @@ from tierline.common.v1 import common_pb2
 from tierline.routing.v1 import routing_pb2
 
 from ops.clock import Clock, SystemClock
-from ops.inner import UNIX
+from ops.inner import ERROR, UNIX
 
 HOME = common_pb2.HomeArea(country="CN", province="四川", city="成都", carrier="中国移动")
 
@@ -29,6 +29,7 @@ class FakeRouter(rpc.AgentsServicer, admin_pb2_grpc.AdminServicer):
         self.boards = 0  # how often the board was asked for
         self.asked: list[str] = []
         self.store_away = False
+        self.without_phone: set[str] = set()  # agents
         self.rules = admin_pb2.InForce()  # none yet
         self._server: grpc.aio.Server | None = None
 
@@ -112,7 +113,11 @@ class FakeRouter(rpc.AgentsServicer, admin_pb2_grpc.AdminServicer):
         return self._wish(await self._known(request, context, "Logout"), "logged_out", pb.AGENT_STATE_LOGGED_OUT)
 
     async def SetReady(self, request: pb.AgentRequest, context: Any) -> pb.AgentView:
-        return self._wish(await self._known(request, context, "SetReady"), "", pb.AGENT_STATE_READY)
+        view = await self._known(request, context, "SetReady")
+        if request.agent in self.without_phone:
+            text = f"seat {view.seat} has no registered phone"
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, text, ((ERROR, "PHONE"),))
+        return self._wish(view, "", pb.AGENT_STATE_READY)
 
     async def SetNotReady(self, request: pb.NotReadyRequest, context: Any) -> pb.AgentView:
         view = await self._known(request, context, "SetNotReady")

@@ -105,6 +105,32 @@ async def test_an_unanswered_seat_gives_the_call_back(centre: Centre, many: Phon
         await later.hang_up()
 
 
+async def test_ready_needs_a_registered_phone(centre: Centre, many: Phones) -> None:
+    """An agent without a phone hears why and stays not ready; a registration that the edge has just kept is enough."""
+    async with login(centre, "1001") as agent:
+        assert await agent.refused("/api/agent/ready") == "no_phone"
+        assert (await agent.now())["state"] == "not_ready"
+        seat = await many.seat("8001")
+        await agent.ready()
+        await agent.post("/api/agent/not-ready", reason="break")
+        await seat.account.unregister()
+        assert await agent.refused("/api/agent/ready") == "no_phone"
+
+
+async def test_a_phone_on_do_not_disturb_is_told_as_that(centre: Centre, many: Phones) -> None:
+    """A phone that takes no calls (480) sets its agent not ready as declined, not as unreachable; the caller waits on."""
+    async with login(centre, "1001") as agent:
+        seat = await many.seat("8001")
+        seat.behave(refuse=480)
+        await agent.ready()
+        caller = await many.call(digits="0")
+        assert (await agent.state_is("not_ready"))["reason"] == "declined"
+        seat.behave(refuse=0)
+        await agent.ready()
+        await seat.talks()
+        await caller.hang_up()
+
+
 async def test_a_blacklisted_caller_is_refused(centre: Centre, many: Phones) -> None:
     """A blacklisted number is declined before any media, with a row in the ledger that says why [N3]."""
     async with login(centre, "9001") as boss:

@@ -41,6 +41,13 @@ class Person:
             assert answer.status == 200, f"{path}: {answer.status} {got}"
             return got
 
+    async def refused(self, path: str, **body: object) -> str:
+        """POST to an /api path that must be refused; the code of the error."""
+        async with self._session.post(path, json=body) as answer:
+            got: Json = await answer.json()
+            assert answer.status == 409, f"{path}: {answer.status} {got}"
+            return str(got["error"]["code"])
+
     async def recording(self, call: str, number: int = 1) -> bytes:
         """The WAV of a recording as the player gets it."""
         async with self._session.get(f"/api/calls/{call}/recordings/{number}") as answer:

@@ -46,7 +46,7 @@ def centre(redis_port: int = 0, path: Path | None = None, routers: int = 1) -> C
     return CentreConfig(
         Centre("test", numbers=("12345",)),
         trunk=(Trunk("t1", ("127.0.0.2",)),),
-        router=Router(instances=routers),
+        router=Router(instances=routers, ready_needs_phone=False),
         media=MEDIA_NODES,
         ports=Ports(router=port, router_metrics=port + routers, redis=redis_port or 1),
         queue=(Queue("sales", "sales", after_call_s=1, ring_s=2), Queue("tech", "tech", after_call_s=0, ring_s=20)),

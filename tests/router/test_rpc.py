@@ -11,7 +11,12 @@ from tierline.common.v1 import common_pb2
 from tierline.routing.v1 import routing_pb2 as pb
 from tierline.routing.v1 import routing_pb2_grpc
 
-from tests.router.kit import NODES, Console, MediaNode, call_id, end, now_ms, settle, words
+from ops import inner
+from ops.clock import SystemClock
+from router import app
+from router.rules import times_of
+from router.store.memory import MemoryStore
+from tests.router.kit import NODES, Console, MediaNode, call_id, centre, end, now_ms, settle, words
 
 
 async def code_of(work: object) -> tuple[grpc.StatusCode, str]:
@@ -223,6 +228,43 @@ async def test_agents_errors(console: Console) -> None:
         assert code is grpc.StatusCode.INVALID_ARGUMENT and detail.startswith(text)
     code, detail = await code_of(agents.SetNotReady(agents_pb2.NotReadyRequest(agent="a1", reason="golf")))
     assert (code, detail) == (grpc.StatusCode.INVALID_ARGUMENT, "reason: want one of lunch")
+
+
+async def test_ready_needs_a_phone() -> None:
+    """An agent whose seat has no registered phone stays not ready and hears why; with a phone, or in a call, Ready is taken."""
+    without = {"801"}
+
+    async def missing(seat: str, now: int) -> bool:
+        return seat in without
+
+    config = centre()
+    store = MemoryStore("main", "r1", times_of(config))
+    router = await app.start(config, store, SystemClock(), "r1", [app.Place("127.0.0.1:0")], missing=missing)
+    console, node = Console(f"127.0.0.1:{router.port}"), await MediaNode().open(f"127.0.0.1:{router.port}")
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await console.ready("a1", seat="801")
+    assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+    assert dict(caught.value.trailing_metadata() or ())[inner.ERROR] == "PHONE"
+    assert (caught.value.details() or "").startswith("seat 801 has no registered phone")
+    assert (await console.see("a1")).state == agents_pb2.AGENT_STATE_NOT_READY
+    without.clear()
+    assert (await console.ready("a1", seat="801")).state == agents_pb2.AGENT_STATE_READY
+    call = call_id()
+    await node.enqueue(call)
+    await node.say(settle=settle((await node.expect("offer", call)).offer))
+    without.add("801")
+    await console.agents.SetNotReady(agents_pb2.NotReadyRequest(agent="a1", reason="lunch"))
+    assert (await console.agents.SetReady(agents_pb2.AgentRequest(agent="a1"))).next == ""
+    await node.close()
+    await console.close()
+    await router.close()
+
+
+async def test_the_console_may_tell_that_a_page_is_closed(console: Console) -> None:
+    """Beside the reasons of the rules there is one that the console gives by itself."""
+    await console.ready("a1")
+    view = await console.agents.SetNotReady(agents_pb2.NotReadyRequest(agent="a1", reason="page_closed"))
+    assert (view.state, view.reason) == (agents_pb2.AGENT_STATE_NOT_READY, "page_closed")
 
 
 async def test_board(node: MediaNode, console: Console) -> None:

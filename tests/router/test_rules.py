@@ -18,11 +18,15 @@ from tests.router.kit import centre
 
 
 def test_reasons_for_not_ready() -> None:
-    """No answer and expiry, busy, and everything else."""
-    assert [not_ready_reason(f"REASON_{r}") for r in ("NO_ANSWER", "EXPIRED", "BUSY", "DRAIN")] == [
+    """What the seat's phone said is what the agent is told; everything else is a phone that does not respond."""
+    told = ("NO_ANSWER", "EXPIRED", "BUSY", "DECLINED", "NOT_REGISTERED", "UNREACHABLE", "DRAIN")
+    assert [not_ready_reason(f"REASON_{reason}") for reason in told] == [
         "no_answer",
         "no_answer",
         "busy",
+        "declined",
+        "not_registered",
+        "unreachable",
         "unreachable",
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import redis
+from prometheus_client import CollectorRegistry
 
 from ops import keys
 from ops.centre import CentreConfig
@@ -19,9 +21,10 @@ from ops.config import dump
 from ops.facts import Fact, decode
 from sip.kemi.journal import Journal
 from sip.render import journal_of
+from sip.ship import app
 from sip.ship.tail import Tail
 from tests.kit.redis_server import RedisServer
-from tests.kit.wait import until
+from tests.kit.wait import until, until_async
 from tests.sip.edge_kit import ROOT, edge_config
 
 
@@ -123,6 +126,37 @@ def test_redis_away(tmp_path: Path) -> None:
     until(lambda: len(set(ship.shipped())) == 100, 15, "shipped when Redis was back")
     assert ship.end(signal.SIGTERM) == 0
     server.stop()
+
+
+async def test_stopping_ships_what_is_in_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line that was written after the last look and before the wish to stop is on the stream when the shipper has ended."""
+    monkeypatch.setattr(app, "POLL_S", 3600.0)
+    config = edge_config(tmp_path)
+    journal_of(config).mkdir(parents=True)
+    journal, client, stop = Journal(journal_of(config)), Stream(), asyncio.Event()
+    journal.write(fact(0))
+    running = asyncio.create_task(app.Shipper(config, client, app.Meters(CollectorRegistry())).run(stop))  # type: ignore[arg-type]
+    await until_async(lambda: len(client.lines) == 1, 5, "the first look is over")
+    journal.write(fact(1))
+    stop.set()
+    await running
+    assert [decode(line).id for line in client.lines] == [fact(0).id, fact(1).id]
+
+
+class Stream:
+    """A Redis that takes every line at once."""
+
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
+
+    def pipeline(self, transaction: bool) -> Stream:
+        return self
+
+    def execute_command(self, *words: bytes) -> None:
+        self.lines.append(words[-1])
+
+    async def execute(self) -> None:
+        """All is there."""
 
 
 def test_removes_only_what_is_done(tmp_path: Path) -> None:

@@ -169,3 +169,12 @@ def test_a_customer_who_is_not_called_any_more(crossing: list[on.Event]) -> None
     world.feed(on.SeatFailed(CALLER, 487), on.AudioClosed())
     assert world.call.done
     assert not [command for command in world.done if isinstance(command, do.Strange)]
+
+
+def test_the_ringing_ends_when_the_customer_picks_up() -> None:
+    """The agent stops hearing ring-back before the two are connected: what plays to a leg would be heard over the customer."""
+    world = dialling()
+    assert world.files()[-1] == "ring_back.au"
+    world.new()
+    world.feed(on.SeatAnswered(CALLER, SDP))
+    assert world.new() == [do.StopPlay(B1), do.Connect(CALLER, SDP, True, B1)]

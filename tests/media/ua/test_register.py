@@ -101,3 +101,21 @@ def test_a_second_registration_takes_the_place_of_the_first() -> None:
     raw.reply(second, 200, extra="Expires: 60")
     link.run(10)
     assert a.registered == [Registered(AOR, 60, 200)]
+
+
+def test_a_success_makes_the_pauses_short_again() -> None:
+    """After a success the next refusal is tried again in 2 s, however long the pauses were before."""
+    link, a, raw = scene()
+    raw.answer = lambda request: raw.reply(request, 403)
+    raw.answer(raw.requests("REGISTER")[0])
+    link.run(13_900)
+    assert len(raw.requests("REGISTER")) == 3
+    raw.answer = lambda request: raw.reply(request, 200, extra="Expires: 60")
+    link.run(200)
+    assert a.registered[-1] == Registered(AOR, 60, 200)
+    raw.answer = lambda request: raw.reply(request, 403)
+    link.run(48_500)
+    refused = len(raw.requests("REGISTER"))
+    assert a.registered[-1] == Registered(AOR, 0, 403)
+    link.run(2_100)
+    assert len(raw.requests("REGISTER")) == refused + 1

@@ -60,7 +60,7 @@ def sites(
             Centre(name, "national" if name == NATION else "province"),
             edge=Edge(realm=f"{name}.example"),
             trunk=(Trunk("t1", ("127.0.0.2",)),),
-            router=Router(instances=routers),
+            router=Router(instances=routers, ready_needs_phone=False),
             ports=Ports(federation=port, router=port + routers, router_metrics=port + 2 * routers, redis=server.port),
             queue=(QUEUE,),
             peer=peers(names, name, neighbours),

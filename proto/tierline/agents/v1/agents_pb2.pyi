@@ -163,7 +163,7 @@ class AgentView(_message.Message):
     seat: _builtins.str
     state: Global___AgentState.ValueType
     reason: _builtins.str
-    """not ready: why (also "no_answer", "unreachable", "busy" set by the router)"""
+    """not ready: why (also "no_answer", "busy", "declined", "not_registered", "unreachable" set by the router)"""
     since_ms: _builtins.int
     next: _builtins.str
     """"", "not_ready:<reason>", "logged_out": takes effect after the call"""

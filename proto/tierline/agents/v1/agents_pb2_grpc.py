@@ -76,7 +76,8 @@ class AgentsServicer:
 
     def Login(self, request, context):
         """All verbs answer with the agent as it is after them. A verb that the state does not allow: FAILED_PRECONDITION with
-        "<state> does not take <verb>"; an unknown agent: NOT_FOUND; store away: UNAVAILABLE.
+        "<state> does not take <verb>"; an unknown agent: NOT_FOUND; store away: UNAVAILABLE. The trailing metadata of an error has
+        its name as `tierline-error`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -90,14 +91,15 @@ class AgentsServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SetReady(self, request, context):
-        """ends after-call work as well; during a call: takes effect after it
+        """ends after-call work as well; during a call: takes effect after it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SetNotReady(self, request, context):
-        """during a call: takes effect after it
+        """The seat has no registered phone: FAILED_PRECONDITION, PHONE
+        during a call: takes effect after it
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

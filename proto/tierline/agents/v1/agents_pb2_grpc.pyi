@@ -33,14 +33,17 @@ class AgentsStub:
     def __new__(cls, channel: _aio.Channel) -> AgentsAsyncStub: ...
     Login: _grpc.UnaryUnaryMultiCallable[_agents_pb2.LoginRequest, _agents_pb2.AgentView]
     """All verbs answer with the agent as it is after them. A verb that the state does not allow: FAILED_PRECONDITION with
-    "<state> does not take <verb>"; an unknown agent: NOT_FOUND; store away: UNAVAILABLE.
+    "<state> does not take <verb>"; an unknown agent: NOT_FOUND; store away: UNAVAILABLE. The trailing metadata of an error has
+    its name as `tierline-error`.
     """
     Logout: _grpc.UnaryUnaryMultiCallable[_agents_pb2.AgentRequest, _agents_pb2.AgentView]
     """during a call: takes effect after it"""
     SetReady: _grpc.UnaryUnaryMultiCallable[_agents_pb2.AgentRequest, _agents_pb2.AgentView]
-    """ends after-call work as well; during a call: takes effect after it"""
+    """ends after-call work as well; during a call: takes effect after it."""
     SetNotReady: _grpc.UnaryUnaryMultiCallable[_agents_pb2.NotReadyRequest, _agents_pb2.AgentView]
-    """during a call: takes effect after it"""
+    """The seat has no registered phone: FAILED_PRECONDITION, PHONE
+    during a call: takes effect after it
+    """
     EndAfterCall: _grpc.UnaryUnaryMultiCallable[_agents_pb2.AgentRequest, _agents_pb2.AgentView]
     """to ready, or to what was asked for meanwhile"""
     GetAgent: _grpc.UnaryUnaryMultiCallable[_agents_pb2.AgentRequest, _agents_pb2.AgentView]
@@ -51,14 +54,17 @@ class AgentsAsyncStub(AgentsStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Login: _aio.UnaryUnaryMultiCallable[_agents_pb2.LoginRequest, _agents_pb2.AgentView]  # type: ignore[assignment]
     """All verbs answer with the agent as it is after them. A verb that the state does not allow: FAILED_PRECONDITION with
-    "<state> does not take <verb>"; an unknown agent: NOT_FOUND; store away: UNAVAILABLE.
+    "<state> does not take <verb>"; an unknown agent: NOT_FOUND; store away: UNAVAILABLE. The trailing metadata of an error has
+    its name as `tierline-error`.
     """
     Logout: _aio.UnaryUnaryMultiCallable[_agents_pb2.AgentRequest, _agents_pb2.AgentView]  # type: ignore[assignment]
     """during a call: takes effect after it"""
     SetReady: _aio.UnaryUnaryMultiCallable[_agents_pb2.AgentRequest, _agents_pb2.AgentView]  # type: ignore[assignment]
-    """ends after-call work as well; during a call: takes effect after it"""
+    """ends after-call work as well; during a call: takes effect after it."""
     SetNotReady: _aio.UnaryUnaryMultiCallable[_agents_pb2.NotReadyRequest, _agents_pb2.AgentView]  # type: ignore[assignment]
-    """during a call: takes effect after it"""
+    """The seat has no registered phone: FAILED_PRECONDITION, PHONE
+    during a call: takes effect after it
+    """
     EndAfterCall: _aio.UnaryUnaryMultiCallable[_agents_pb2.AgentRequest, _agents_pb2.AgentView]  # type: ignore[assignment]
     """to ready, or to what was asked for meanwhile"""
     GetAgent: _aio.UnaryUnaryMultiCallable[_agents_pb2.AgentRequest, _agents_pb2.AgentView]  # type: ignore[assignment]
@@ -72,7 +78,8 @@ class AgentsServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_agents_pb2.AgentView, _abc.Awaitable[_agents_pb2.AgentView]]:
         """All verbs answer with the agent as it is after them. A verb that the state does not allow: FAILED_PRECONDITION with
-        "<state> does not take <verb>"; an unknown agent: NOT_FOUND; store away: UNAVAILABLE.
+        "<state> does not take <verb>"; an unknown agent: NOT_FOUND; store away: UNAVAILABLE. The trailing metadata of an error has
+        its name as `tierline-error`.
         """
 
     @_abc_1.abstractmethod
@@ -89,7 +96,7 @@ class AgentsServicer(metaclass=_abc_1.ABCMeta):
         request: _agents_pb2.AgentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_agents_pb2.AgentView, _abc.Awaitable[_agents_pb2.AgentView]]:
-        """ends after-call work as well; during a call: takes effect after it"""
+        """ends after-call work as well; during a call: takes effect after it."""
 
     @_abc_1.abstractmethod
     def SetNotReady(
@@ -97,7 +104,9 @@ class AgentsServicer(metaclass=_abc_1.ABCMeta):
         request: _agents_pb2.NotReadyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_agents_pb2.AgentView, _abc.Awaitable[_agents_pb2.AgentView]]:
-        """during a call: takes effect after it"""
+        """The seat has no registered phone: FAILED_PRECONDITION, PHONE
+        during a call: takes effect after it
+        """
 
     @_abc_1.abstractmethod
     def EndAfterCall(

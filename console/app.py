@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from sqlalchemy.exc import SQLAlchemyError
 
 from console.api import reach, server
+from console.api.acts import Acts
 from console.api.agent import leave, page_closed
 from console.api.context import Context
 from console.api.newcomers import Newcomers
@@ -27,6 +28,7 @@ from console.ledger.queries import Queries
 from console.ledger.reader import Reader
 from console.ledger.retention import Due, Keeper, due
 from console.ledger.rulebooks import RuleBooks
+from console.ledger.trail import Trail
 from console.live.hub import Hub
 from console.live.router import Refused, RouterAway, RouterFault, Routers, UnknownAgent
 from console.live.rules import Rules
@@ -67,7 +69,8 @@ class App:
         books = RuleBooks(database, tenant)
         self.rules = Rules(config, books, self.routers, self.clock, self.metrics)
         newcomers = Newcomers(config, sessions, books, self.redis)
-        work = (sessions, self.routers, self.hub, self.rules, newcomers)
+        acts = Acts(Trail(database, tenant), self.clock)
+        work = (sessions, self.routers, self.hub, self.rules, newcomers, acts)
         self.ctx = Context(config, self.clock, self.metrics, database, Queries(database, tenant), *work)
         self.rules.on_take = partial(take, self.ctx)
         self.keeper = Keeper(database, tenant, config.vault, config.spool)
@@ -128,6 +131,8 @@ class App:
             try:
                 gone = await self.ctx.sessions.expire()
                 await self.ctx.newcomers.provide()
+                await self._gone(gone)
+                await self.ctx.acts.retry()
             except SQLAlchemyError as error:
                 log.warning("sessions wait for the database", extra={"why": type(error).__name__})
                 continue
@@ -145,6 +150,11 @@ class App:
                     await page_closed(self.ctx, agent)
                 except (RouterAway, RouterFault, Refused, UnknownAgent) as error:
                     log.warning("closed page not told", extra={"agent": agent, "why": str(error)[:200]})
+
+    async def _gone(self, users: list[str]) -> None:
+        """Whose last session ran out."""
+        for user in users:
+            await self.ctx.acts.add(self.ctx.acts.made("", "", "", "session_expired", user, None, None))
 
     async def _auditing(self) -> None:
         """Keep the metric of unexplained calls; only the console that writes the ledger looks."""

@@ -49,6 +49,18 @@ def credentials(config: CentreConfig, path: Path) -> Credentials:
     return made
 
 
+def forget_user(path: Path, user: str) -> None:
+    """Take out the first password of somebody who has chosen another one. A file that cannot be read is left as it is."""
+    try:
+        data = _read(path)
+    except (OSError, ValueError):
+        return
+    users = data.get("users", [])
+    if any(one.get("id") == user and one.get("password") for one in users):
+        kept = [one | {"password": ""} if one.get("id") == user else one for one in users]
+        write_private(path, json.dumps(data | {"users": kept}, ensure_ascii=False, indent=1) + "\n")
+
+
 def password() -> str:
     """A random password of 80 bits."""
     return "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))

@@ -85,7 +85,7 @@ def connect(state: Path, url: str, user: str) -> Client:
     if not url:
         raise CommandError(f"no centre runs in {state}; tell another folder with --state, or the console with --url")
     people = {one["id"]: one for one in credentials.get("users", [])}
-    user = user or next((name for name, one in people.items() if one["role"] == "supervisor"), "")
+    user = user or next((name for name, one in people.items() if one["role"] in ("administrator", "supervisor")), "")
     if not user:
         raise CommandError("whose rights? Tell the login of a supervisor with --user")
     known = people.get(user, {}).get("password", "")

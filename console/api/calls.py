@@ -64,8 +64,21 @@ async def play(call: Call) -> web.StreamResponse:
     found = await asyncio.to_thread(inside, call.ctx.config.vault, path) if path else None
     if found is None:
         raise NotFound("no_recording", "there is no such recording", "number")
+    await _listened(call)
     headers = {"Content-Type": "audio/wav", "Cache-Control": "private, no-store", "Content-Disposition": "inline"}
     return web.FileResponse(found, headers=headers)
+
+
+async def _listened(call: Call) -> None:
+    """Into the trail before the first sound. A player asks in parts: those are one listening."""
+    acts, name = call.ctx.acts, f"{call.fields['call']}/{call.fields['number']}"
+    if call.request.method == "HEAD" or not acts.new_listening(call.session.token, name):
+        return
+    try:
+        await call.note("listened", call.fields["call"], after={"recording": call.fields["number"]}, first=True)
+    except BaseException:
+        acts.forget_listening(call.session.token, name)
+        raise
 
 
 def inside(vault: Path, path: str) -> Path | None:
@@ -79,6 +92,9 @@ def inside(vault: Path, path: str) -> Path | None:
 
 async def export(call: Call) -> web.StreamResponse:
     """The same list, all of it, as a spreadsheet takes it. What cannot be sent to its end breaks off as a failed download."""
+    if call.request.method != "HEAD":
+        shown = {name: f"…{value[-4:]}" if name == "number" else value for name, value in call.fields.items()}
+        await call.note("calls_exported", after=shown, first=True)
     sheet = Sheet.of(call.ctx.config, call.fields.get("language", call.ctx.config.centre.languages[0]))
     disposition = 'attachment; filename="calls.csv"'
     response = web.StreamResponse(headers={"Content-Type": "text/csv; charset=utf-8", "Content-Disposition": disposition})

@@ -9,6 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
+from console.api.acts import Acts
 from console.api.errors import BadRequest
 from console.api.fields import Field, check
 from console.api.newcomers import Newcomers
@@ -23,6 +24,7 @@ from console.live.hub import Hub
 from console.live.presence import Presence
 from console.live.router import Routers
 from console.live.rules import Rules
+from console.live.views import Json
 from console.metrics import Metrics
 from ops.centre import Agent, CentreConfig
 from ops.clock import Clock
@@ -42,6 +44,7 @@ class Context:
     hub: Hub
     rules: Rules
     newcomers: Newcomers
+    acts: Acts
     leaving: set[str] = field(default_factory=set)  # agents whose log-out waits for a router
     throttle: Throttle = field(default_factory=Throttle)
     agents: dict[str, Agent] = field(default_factory=dict)
@@ -91,9 +94,22 @@ class Call:
         assert self.who is not None, "the guard lets nobody else in"
         return self.who[1]
 
+    async def note(
+        self, verb: str, subject: str = "", before: Json | None = None, after: Json | None = None, first: bool = False
+    ) -> None:
+        """Put what is done here into the trail; `first`: before it is done, and not at all if that fails (SQLAlchemyError)."""
+        who, role = (self.user.id, self.user.role) if self.who is not None else ("", "")
+        act = self.ctx.acts.made(who, role, self.client.address, verb, subject, before, after)
+        await (self.ctx.acts.must(act) if first else self.ctx.acts.add(act))
+
 
 Handler = Callable[[Call], Awaitable[web.StreamResponse]]
 PUBLIC, ANY, AGENT, SUPERVISOR = "public", "any", "agent", "supervisor"
+ROLES = {  # who may use a route; a role that is not named may not
+    ANY: frozenset(["agent", "supervisor", "administrator"]),
+    AGENT: frozenset(["agent"]),
+    SUPERVISOR: frozenset(["supervisor", "administrator"]),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +128,7 @@ class Route:
     errors: tuple[int, ...] = ()
     produces: str = "application/json"
     longest: int = 65_536  # bytes of a body
+    before_change: bool = False  # also for those who must choose another password first
 
     async def take(self, request: web.Request) -> dict[str, Any]:
         """The checked fields of a request. Raises BadRequest naming the field."""

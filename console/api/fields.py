@@ -19,6 +19,7 @@ class Text:
     name: str
     told: str  # what it is, for the document
     required: bool = True
+    least: int = 1
     longest: int = 200
     pattern: str = ""  # the whole value must match
     choices: tuple[str, ...] = ()
@@ -27,8 +28,8 @@ class Text:
         """The value, checked. Raises BadRequest naming the field."""
         if not isinstance(value, str):
             raise BadRequest("bad_field", f"{self.name} must be a text", self.name)
-        if not 0 < len(value) <= self.longest:
-            raise BadRequest("bad_field", f"{self.name} must have 1 to {self.longest} characters", self.name)
+        if not self.least <= len(value) <= self.longest:
+            raise BadRequest("bad_field", f"{self.name} must have {self.least} to {self.longest} characters", self.name)
         if self.choices and value not in self.choices:
             raise BadRequest("bad_field", f"{self.name} must be one of {', '.join(self.choices)}", self.name)
         if self.pattern and not re.fullmatch(self.pattern, value):
@@ -37,7 +38,7 @@ class Text:
 
     def schema(self) -> dict[str, Any]:
         """As JSON Schema."""
-        made: dict[str, Any] = {"type": "string", "description": self.told, "minLength": 1, "maxLength": self.longest}
+        made: dict[str, Any] = {"type": "string", "description": self.told, "minLength": self.least, "maxLength": self.longest}
         if self.pattern:
             made["pattern"] = f"^{self.pattern}$"
         return made | ({"enum": list(self.choices)} if self.choices else {})

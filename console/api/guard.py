@@ -8,7 +8,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler as WebHandler
 from aiohttp.typedefs import Middleware
 
-from console.api.context import ANY, PUBLIC, Call, Context, Route
+from console.api.context import PUBLIC, ROLES, Call, Context, Route
 from console.api.errors import Forbidden, NotLoggedIn, answer_for
 from console.ledger.people import Session, User
 from console.metrics import Metrics
@@ -66,8 +66,10 @@ async def _allowed(ctx: Context, route: Route, request: web.Request) -> tuple[Us
     who = await ctx.sessions.find(request.cookies.get(COOKIE, ""))
     if who is None:
         raise NotLoggedIn("not_logged_in", "log in first")
-    if route.role not in (ANY, who[0].role):
+    if who[0].role not in ROLES[route.role]:
         raise Forbidden("role", f"this needs the role {route.role}")
+    if who[0].must_change and not route.before_change:
+        raise Forbidden("change_password", "this is a first password: choose one of your own")
     return who
 
 

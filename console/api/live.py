@@ -2,7 +2,8 @@
 
 Server to browser, each a JSON object with `type`: `agent` {agent, now_ms}; `board` {queues, agents, full, now_ms} where rows
 replace the known ones; `calls` {}: the call list has news; `router` {up}; `rules` {}: names of queues, reasons or seats may have
-changed, ask /api/me again. Closed with 4401 when the session is over.
+changed, ask /api/me again; `beat` {now_ms}: at least every BEAT_S, so that a page which hears nothing knows that what it
+shows is old. Closed with 4401 when the session is over or has other rights, with 4408 when the same person has opened too many.
 """
 
 from __future__ import annotations
@@ -20,31 +21,35 @@ from console.live.router import RouterAway, RouterFault
 from console.live.views import Json
 
 SESSION_OVER = 4401
-CHECK_S = 5.0  # the session is looked at so often
+TOO_MANY = 4408
+BEAT_S = 4.0  # something is sent at least so often, and the session is looked at
+PING_S = 10.0  # a browser that does not answer within half of it is gone
 CALLS_S = 1.0  # news of the call list at most so often
-SOCKETS: web.AppKey[set[web.WebSocketResponse]] = web.AppKey("sockets", set)
+SOCKETS: web.AppKey[dict[str, list[web.WebSocketResponse]]] = web.AppKey("sockets", dict)  # by user, oldest first
+CLOSING: web.AppKey[set[asyncio.Task[bool]]] = web.AppKey("closing", set)
 
 
 async def live(call: Call) -> web.StreamResponse:
     """Push until the browser goes or the session ends."""
     ctx, role = call.ctx, call.user.role
-    socket = web.WebSocketResponse(heartbeat=20, max_msg_size=4096)
+    socket = web.WebSocketResponse(heartbeat=PING_S, max_msg_size=4096)
     await socket.prepare(call.request)
     watcher = Watcher(agent=call.user.id if role == "agent" else "")
-    sockets, gauge = call.request.app[SOCKETS], ctx.metrics.watchers.labels(role)
-    sockets.add(socket)
+    gauge = ctx.metrics.watchers.labels(role)
+    _enter(call, socket)
     gauge.inc()
     if watcher.agent:
         ctx.presence.came(watcher.agent)
     sender = asyncio.create_task(_push(ctx, call, socket, watcher))
     try:
-        async for _ in socket:  # nothing is expected; reading answers pings and sees the end
-            pass
+        with ctx.sessions.watch(call.session, watcher.wake):
+            async for _ in socket:  # nothing is expected; reading answers pings and sees the end
+                pass
     finally:
         ctx.hub.leave(watcher)
         if watcher.agent:
             ctx.presence.went(watcher.agent, ctx.clock.mono_ms())
-        sockets.discard(socket)
+        _leave(call, socket)
         gauge.dec()
         sender.cancel()
         with contextlib.suppress(asyncio.CancelledError, ConnectionError):
@@ -52,16 +57,40 @@ async def live(call: Call) -> web.StreamResponse:
     return socket
 
 
+def _enter(call: Call, socket: web.WebSocketResponse) -> None:
+    """One more of this person's; when they are too many the oldest has to go: it may be one that the network has lost."""
+    app, closing = call.request.app, call.request.app[CLOSING]
+    mine = app[SOCKETS].setdefault(call.user.id, [])
+    mine.append(socket)
+    while len(mine) > call.ctx.config.console.sockets_per_user:
+        task = asyncio.create_task(mine.pop(0).close(code=TOO_MANY, message=b"too many"))
+        closing.add(task)
+        task.add_done_callback(closing.discard)
+
+
+def _leave(call: Call, socket: web.WebSocketResponse) -> None:
+    sockets = call.request.app[SOCKETS]
+    mine = sockets.get(call.user.id, [])
+    if socket in mine:
+        mine.remove(socket)
+    if not mine:
+        sockets.pop(call.user.id, None)
+
+
 async def _push(ctx: Context, call: Call, socket: web.WebSocketResponse, watcher: Watcher) -> None:
     ctx.hub.watch(watcher)
     await socket.send_json({"type": "router", "up": ctx.routers.up})
     if watcher.agent:
         await _first(ctx, socket, watcher)
-    loop, full, calls_at = asyncio.get_running_loop(), True, 0.0
+    loop, full, calls_at, sent_at = asyncio.get_running_loop(), True, 0.0, 0.0
     while await _awake(ctx, call, watcher):
         for message in _news(ctx, watcher, full):
             full = full and message["type"] != "board"
             await socket.send_json(message)
+            sent_at = loop.time()
+        if loop.time() - sent_at >= BEAT_S / 2:
+            await socket.send_json({"type": "beat", "now_ms": ctx.hub.now_ms()})
+            sent_at = loop.time()
         if watcher.calls and loop.time() - calls_at >= CALLS_S:
             watcher.calls, calls_at = False, loop.time()
             await socket.send_json({"type": "calls"})
@@ -69,12 +98,13 @@ async def _push(ctx: Context, call: Call, socket: web.WebSocketResponse, watcher
 
 
 async def _awake(ctx: Context, call: Call, watcher: Watcher) -> bool:
-    """Wait for news or for the time to look at the session; False: it is over."""
+    """Wait for news or for the time to look at the session; False: it is over, or other rights hold now."""
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(CALLS_S if watcher.calls else CHECK_S):
+        async with asyncio.timeout(CALLS_S if watcher.calls else BEAT_S):
             await watcher.wake.wait()
     watcher.wake.clear()
-    return await ctx.sessions.find(call.request.cookies.get(COOKIE, "")) is not None
+    found = await ctx.sessions.find(call.request.cookies.get(COOKIE, ""))
+    return found is not None and found[0].role == call.user.role and not found[0].must_change
 
 
 async def _first(ctx: Context, socket: web.WebSocketResponse, watcher: Watcher) -> None:
@@ -100,8 +130,7 @@ def _news(ctx: Context, watcher: Watcher, full: bool) -> list[Json]:
 
 async def hang_up(app: web.Application) -> None:
     """At the end of the process: tell the pages to come back."""
-    sockets: set[web.WebSocketResponse] = app[SOCKETS]
-    for socket in tuple(sockets):
+    for socket in [socket for mine in app[SOCKETS].values() for socket in mine]:
         await socket.close(code=WSCloseCode.GOING_AWAY, message=b"restart")
 
 

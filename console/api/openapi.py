@@ -9,6 +9,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from console.api.context import PUBLIC, Route
 from console.ledger.models import CallRow, MenuStepRow, RecordingRow, SegmentRow
 from console.ledger.queries import CALLBACKS
+from console.ledger.trail import VERBS
 from ops.rulebook import RuleBook
 
 Schema = dict[str, Any]
@@ -103,7 +104,8 @@ SCHEMAS: dict[str, Schema] = {
     "Error": _ERROR | {"required": ["error"]},
     **_RULES,
     "Ok": _object(ok=_BOOL),
-    "User": _object(id=_STRING, name=_STRING, role=_STRING, seat=_STRING),
+    "User": _object(id=_STRING, name=_STRING, role=_STRING, seat=_STRING, must_change=_BOOL),
+    "Chosen": _object(user=_ref("User"), router=_BOOL),
     "Login": _object(user=_ref("User"), expires_ms=_WHOLE, router=_BOOL),
     "Me": _object(
         user=_ref("User"),
@@ -173,6 +175,22 @@ SCHEMAS: dict[str, Schema] = {
         bad_facts=_WHOLE,
         by_code={"type": "object", "additionalProperties": _WHOLE},
         findings=_list(_object(call=_STRING, at_ms=_WHOLE, codes=_list(_STRING))),
+    ),
+    "Trail": _object(
+        acts=_list(
+            _object(
+                id=_STRING,
+                at_ms=_WHOLE,
+                who=_STRING,
+                role=_STRING,
+                address=_STRING,
+                verb={"type": "string", "enum": list(VERBS)},
+                subject=_STRING,
+                before={"type": "object"},
+                after={"type": "object"},
+            )
+        ),
+        next=_STRING,
     ),
     "OpenApi": {"type": "object"},
 }

@@ -10,10 +10,13 @@ from typing import Any
 
 from aiohttp import web
 
+from console.api.agent import leave
 from console.api.context import SUPERVISOR, Call, Context, Route
-from console.api.errors import BadRequest, Conflict, NotFound
+from console.api.errors import BadRequest, Conflict, Forbidden, NotFound
 from console.api.fields import Table, Text, Whole
 from console.api.newcomers import First
+from console.api.scope import leads, overreach
+from console.ledger.people import User
 from console.ledger.rulebooks import Entry
 from console.live.router import RouterAway, RouterFault
 from console.live.rules import Stale
@@ -94,6 +97,7 @@ async def export_json(call: Call) -> web.StreamResponse:
 
 async def _file(call: Call, write: Callable[[RuleBook], str], kind: str) -> web.StreamResponse:
     book = await _book(call.ctx, call.fields.get("version", call.ctx.rules.book.version))
+    await call.note("rules_exported", str(book.version))
     name = f"{call.ctx.config.centre.name}-rules-{book.version}.{kind}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return web.Response(text=write(book), content_type=f"application/{kind}", headers=headers)
@@ -135,6 +139,7 @@ async def _warnings(ctx: Context, new: RuleBook) -> list[Json]:
 async def check(call: Call) -> web.StreamResponse:
     """What these rules would change and what to know before, without changing anything."""
     new = await asyncio.to_thread(_given, call)
+    within(call.user, call.ctx.rules.book, new)
     await _menu_stays(call.ctx, new)
     changes = _changes(diff(call.ctx.rules.book, new))
     return web.json_response({"version": call.ctx.rules.book.version, **changes, "warnings": await _warnings(call.ctx, new)})
@@ -149,15 +154,23 @@ async def _make(call: Call, new: RuleBook, base: int, why: str) -> web.StreamRes
     ctx, old = call.ctx, call.ctx.rules.book
     if base == old.version and rulebook.same_rules(old, new):
         raise BadRequest("no_change", f"version {base} says the same", "book")
+    within(call.user, old, new)
     await _menu_stays(ctx, new)
     told = await _warnings(ctx, new)
     try:
         made = await ctx.rules.change(base, new, call.user.id, why)
     except Stale as error:
         raise await _stale(ctx, base, error.newest) from error
+    await call.note("rules_changed", str(made.version), {"version": old.version}, {"version": made.version, "why": why})
     first = await ctx.newcomers.welcome(ctx.config)
     state = {"version": made.version, "in_force": ctx.rules.told.in_force, "why_not": ctx.rules.told.why}
     return web.json_response({**state, **_changes(diff(old, made)), "warnings": told, "passwords": _passwords(first)})
+
+
+def within(who: User, old: RuleBook, new: RuleBook) -> None:
+    """Raises Forbidden if a change concerns people whom `who` does not lead."""
+    for agent in overreach(who, old, new):
+        raise Forbidden("scope", f"{agent.id}: an administrator changes supervisors and administrators, and agents of other cities")
 
 
 async def _stale(ctx: Context, base: int, newest: RuleBook) -> Conflict:
@@ -197,9 +210,15 @@ def _closed(book: RuleBook, kind: str, name: str, closed: str) -> RuleBook:
 
 async def new_passwords(call: Call) -> web.StreamResponse:
     """Other first passwords for somebody who lost them; shown once."""
-    if call.fields["agent"] not in call.ctx.agents:
+    ctx, user = call.ctx, call.ctx.agents.get(call.fields["agent"])
+    if user is None:
         raise NotFound("unknown_agent", "there is no such login", "agent")
-    first = await call.ctx.newcomers.anew(call.ctx.config, call.fields["agent"])
+    if not leads(call.user, ctx.agents, user):
+        raise Forbidden("scope", "an administrator resets passwords of supervisors, administrators and agents of other cities")
+    await call.note("password_reset", user.id, first=True)
+    first = await ctx.newcomers.anew(ctx.config, user.id)
+    if user.role == "agent":
+        await leave(ctx, user.id)
     return web.json_response({"passwords": _passwords([first])})
 
 

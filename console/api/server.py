@@ -9,7 +9,7 @@ from aiohttp import web
 from console.api import agent, auth, calls, live, pages, reach, rules, supervise
 from console.api.context import PUBLIC, Call, Context, Route
 from console.api.guard import errors, guarded, on_prepare
-from console.api.live import SOCKETS
+from console.api.live import CLOSING, SOCKETS
 from console.api.openapi import document
 
 
@@ -39,7 +39,7 @@ def openapi() -> dict[str, object]:
 def make(ctx: Context) -> web.Application:
     """The application: API, live connections, page."""
     app = web.Application(middlewares=[errors(ctx.metrics), reach.only_proxies(ctx.config)], client_max_size=65_536)
-    app[SOCKETS], app[pages.FILES] = set(), pages.files()
+    app[SOCKETS], app[CLOSING], app[pages.FILES] = {}, set(), pages.files()
     for route in ROUTES:
         app.router.add_route(route.method, route.path, guarded(ctx, route))
         if route.method == "GET" and route.produces:

@@ -7,8 +7,9 @@ import hashlib
 import json
 import logging
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -40,8 +41,9 @@ class Sessions:
         self.users: dict[str, User] = {}
         self.seeded = asyncio.Event()
         self._known: dict[str, tuple[Session, int]] = {}  # token -> session, when looked up
+        self._watching: dict[str, set[asyncio.Event]] = {}  # token -> who wants to know of its end
         self._pool = ThreadPoolExecutor(2, "argon2")
-        self._checking = 0
+        self._checking = self._ended = 0  # _ended: how often sessions were ended from here
         self._unknown = self.passwords.hash(secrets.token_hex(8))
 
     # ---- users ----
@@ -54,25 +56,36 @@ class Sessions:
     async def seed(self) -> None:
         """Give users without a password the one of STATE/credentials.json."""
         given = self._credentials()
-        await self.give({user: text for user, text in given.items() if user in self.users and not self.users[user].password}, True)
+        without_one = {user: text for user, text in given.items() if user in self.users and not self.users[user].password}
+        await self.give(without_one, first=True)
         self.seeded.set()
         without = sorted(user.id for user in self.users.values() if not user.password)
         log.info("users ready", extra={"users": len(self.users), "without_password": without[:20]})
 
     async def give(self, passwords: dict[str, str], first: bool = False) -> None:
-        """Set passwords by user; with `first` only where there is none yet."""
+        """Set first passwords by user; with `first` only where there is none yet. Sessions opened with the old ones end."""
+        await self._set(passwords, first, self.config.console.change_first_passwords)
+        if not first:
+            self._end(lambda session: session.user in passwords)
+
+    async def choose(self, session: Session, password: str) -> None:
+        """The password that somebody has chosen; all sessions of theirs end but this one."""
+        await self._set({session.user: password}, keep=session.token)
+        self._end(lambda other: other.user == session.user and other.token != session.token)
+
+    async def _set(self, passwords: dict[str, str], first: bool = False, must_change: bool = False, keep: str = "") -> None:
         loop = asyncio.get_running_loop()
         for chunk in _chunks(sorted(passwords), _SEED_CHUNK):
             work = (loop.run_in_executor(self._pool, self.passwords.hash, passwords[user]) for user in chunk)
             hashes = await asyncio.gather(*work)
-            await asyncio.to_thread(self.people.set_passwords, dict(zip(chunk, hashes, strict=True)), first)
+            await asyncio.to_thread(self.people.set_passwords, dict(zip(chunk, hashes, strict=True)), first, must_change, keep)
         self.users = await asyncio.to_thread(self.people.users)
 
     def _credentials(self) -> dict[str, str]:
         path = self.config.state / "credentials.json"
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
-            return {str(user["id"]): str(user["password"]) for user in data["users"]}
+            return {str(user["id"]): str(user["password"]) for user in data["users"] if user.get("password")}
         except FileNotFoundError:
             log.warning("no first passwords: credentials.json is not there")
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -116,11 +129,12 @@ class Sessions:
             return False
 
     # ---- sessions ----
-    async def open(self, user: User) -> tuple[str, Session]:
-        """A new session: the cookie's value and what is kept of it."""
+    async def open(self, user: User) -> tuple[str, Session] | None:
+        """A new session: the cookie's value and what is kept of it. None: the password was changed while it was checked."""
         cookie, now = secrets.token_urlsafe(32), self.clock.now_ms()
         session = Session(_digest(cookie), user.id, now + self.config.console.session_hours * 3_600_000)
-        await asyncio.to_thread(self.people.open, session, now)
+        if not await asyncio.to_thread(self.people.open, session, now, user.password):
+            return None
         self._known[session.token] = session, now
         return cookie, session
 
@@ -138,20 +152,41 @@ class Sessions:
         known, now = self._known.get(token), self.clock.now_ms()
         if known is not None and now - known[1] < FRESH_MS:
             return known[0]
+        ended = self._ended
         try:
             session = await asyncio.to_thread(self.people.session, token)
         except SQLAlchemyError as error:
             if known is None or not away(error):
                 raise
             return known[0]
-        if session is not None:
+        if session is not None and ended == self._ended:  # else it may have been read before its end
             self._known[token] = session, now
         return session
 
     async def close(self, session: Session) -> None:
         """End a session."""
-        self._known.pop(session.token, None)
+        self._end(lambda other: other.token == session.token)
         await asyncio.to_thread(self.people.close, session.token)
+        self._end(lambda other: other.token == session.token)
+
+    def _end(self, ends: Callable[[Session], bool]) -> None:
+        """Look sessions up anew, and wake whoever watches them."""
+        self._ended += 1
+        for token in [token for token, (session, _) in self._known.items() if ends(session)]:
+            del self._known[token]
+            for event in self._watching.get(token, ()):
+                event.set()
+
+    @contextmanager
+    def watch(self, session: Session, event: asyncio.Event) -> Iterator[None]:
+        """Have `event` set when the session may have ended."""
+        self._watching.setdefault(session.token, set()).add(event)
+        try:
+            yield
+        finally:
+            self._watching[session.token].discard(event)
+            if not self._watching[session.token]:
+                del self._watching[session.token]
 
     async def expire(self) -> list[str]:
         """Remove what ran out; users that have no session left."""

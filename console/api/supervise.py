@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
+from dataclasses import asdict
 
 from aiohttp import web
+from tierline.agents.v1 import agents_pb2 as pb
 
-from console.api.agent import REASON, reason_of, tell
+from console.api.agent import REASON, reason_of, tell, view
 from console.api.context import SUPERVISOR, Call, Route
-from console.api.errors import BadRequest, NotFound
+from console.api.errors import BadRequest, Forbidden, NotFound
 from console.api.fields import Text, Whole
+from console.api.scope import leads, led
 from console.ledger.audit import audit
-from console.live.views import agent_json, queue_json
+from console.ledger.trail import VERBS, ActSearch
+from console.live.views import Json, agent_json, queue_json
 from ops.supervise.files import Folder, read, running
 
 _AGENT = Text("agent", "id of the agent", longest=64)
@@ -25,7 +30,21 @@ def _agent(call: Call) -> str:
     configured = call.ctx.agents.get(agent)
     if configured is None or configured.role != "agent":
         raise NotFound("unknown_agent", "there is no such agent", "agent")
+    if not leads(call.user, call.ctx.agents, configured):
+        raise Forbidden("scope", "this agent belongs to another city")
     return agent
+
+
+async def _forced(call: Call, verb: str, agent: str, act: Awaitable[pb.AgentView], before: Json) -> web.Response:
+    """Do it, and put it into the trail with what it changed."""
+    got = await act
+    after = agent_json(got, call.ctx.hub.names)
+    await call.note(verb, agent, _state(before), _state(after))
+    return tell(call.ctx, got)
+
+
+def _state(row: Json) -> Json:
+    return {name: row[name] for name in ("state", "reason", "next") if row[name]}
 
 
 async def board(call: Call) -> web.StreamResponse:
@@ -46,13 +65,16 @@ async def health(call: Call) -> web.StreamResponse:
 
 async def force_not_ready(call: Call) -> web.StreamResponse:
     """Take an agent out; during a call: after it."""
-    reason = reason_of(call)
-    return tell(call.ctx, await call.ctx.routers.not_ready(_agent(call), reason))
+    reason, agent = reason_of(call), _agent(call)
+    before = await view(call.ctx, agent)
+    return await _forced(call, "force_not_ready", agent, call.ctx.routers.not_ready(agent, reason), before)
 
 
 async def force_logout(call: Call) -> web.StreamResponse:
     """Log an agent out; during a call: after it."""
-    return tell(call.ctx, await call.ctx.routers.logout(_agent(call)))
+    agent = _agent(call)
+    before = await view(call.ctx, agent)
+    return await _forced(call, "force_logout", agent, call.ctx.routers.logout(agent), before)
 
 
 async def show_audit(call: Call) -> web.StreamResponse:
@@ -70,6 +92,39 @@ async def show_audit(call: Call) -> web.StreamResponse:
     return web.json_response({"from_ms": from_ms, "to_ms": to_ms, **counts, "by_code": report.by_code, "findings": findings})
 
 
+async def trail(call: Call) -> web.StreamResponse:
+    """What people did, newest first: a supervisor sees the own acts and those on agents they lead, an administrator all."""
+    fields, ctx, limit = call.fields, call.ctx, call.fields.get("limit", 50)
+    before = None
+    if cursor := fields.get("before"):
+        at, _, one = str(cursor).partition(".")
+        before = int(at), one
+    everything = call.user.role == "administrator"
+    search = ActSearch(
+        from_ms=fields.get("from", 0),
+        to_ms=fields.get("to", 0),
+        who=fields.get("who", ""),
+        verb=fields.get("verb", ""),
+        subject=fields.get("subject", ""),
+        seen_by="" if everything else call.user.id,
+        subjects=() if everything else led(call.user, ctx.agents),
+        before=before,
+    )
+    acts = await asyncio.to_thread(ctx.acts.trail.find, search, limit + 1)
+    page = acts[:limit]
+    after = f"{page[-1].at_ms}.{page[-1].id}" if len(acts) > limit else ""
+    return web.json_response({"acts": [asdict(act) for act in page], "next": after})
+
+
+_TRAIL = (
+    Whole("from", "first moment, UTC ms", required=False),
+    Whole("to", "end, UTC ms, not included", required=False),
+    Text("who", "login of who did it", required=False, longest=64),
+    Text("verb", "what was done", required=False, choices=VERBS),
+    Text("subject", "agent, login, call or version it was done to", required=False, longest=64),
+    Whole("limit", "acts a page", required=False, least=1, most=500),
+    Text("before", "`next` of the page before", required=False, longest=100, pattern=r"[0-9]{1,16}\..+"),
+)
 _SPAN = (
     Whole("from", "first moment, UTC ms; a day before `to` unless told", required=False),
     Whole("to", "end, UTC ms, not included; now unless told", required=False),
@@ -99,5 +154,6 @@ ROUTES = (
         reply="AgentNow",
         errors=_ERRORS,
     ),
+    Route("GET", "/api/trail", SUPERVISOR, trail, "What people did", query=_TRAIL, reply="Trail"),
     Route("GET", "/api/audit", SUPERVISOR, show_audit, "Differences between edge, router, media", query=_SPAN, reply="Audit"),
 )

@@ -199,10 +199,11 @@ class UserRow(SQLModel, table=True):
     tenant: str = _text(primary_key=True)
     id: str = _text(primary_key=True)
     name: str = _text()
-    role: str = _text()  # agent, supervisor
+    role: str = _text()  # agent, supervisor, administrator
     seat: str = _text()
     password: str = _text()  # argon2 hash; "" cannot log in
     active: bool = Field(default=True)  # False: no longer in the configuration
+    must_change: bool = Field(default=False)  # the password is a first one: another one must be chosen
 
 
 class SessionRow(SQLModel, table=True):
@@ -214,6 +215,23 @@ class SessionRow(SQLModel, table=True):
     user: str = _text()
     created_ms: int = _big()
     expires_ms: int = Field(default=0, sa_type=BigInteger, index=True, nullable=False)
+
+
+class ActRow(SQLModel, table=True):
+    """What somebody did at the console that others may want to know of. Never changed."""
+
+    __tablename__ = "act"
+    __table_args__ = (Index("act_time", "tenant", "at_ms", "id"),)
+    id: str = _text(primary_key=True)
+    tenant: str = _text()
+    at_ms: int = _big()
+    who: str = _text()  # login; of a failed log-in the name that was tried
+    role: str = _text()  # that they had then; "" nobody was logged in
+    address: str = _text()  # of the browser
+    verb: str = _text()  # one of trail.VERBS
+    subject: str = _text()  # agent, login, call or version it was done to
+    before: Any = Field(default=None, sa_type=_Json, nullable=False)
+    after: Any = Field(default=None, sa_type=_Json, nullable=False)
 
 
 class RuleVersionRow(SQLModel, table=True):

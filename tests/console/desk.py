@@ -43,7 +43,8 @@ def centre(state: Path, redis_port: int, database: str = "", routers: int = 1) -
     (state / "credentials.json").write_text(json.dumps({"users": users, "seats": []}))
     config = CentreConfig(Centre("sichuan"), queue=QUEUES, agent=AGENTS, not_ready=REASONS, state=state)
     router = replace(config.router, instances=routers, ready_needs_phone=False)
-    config = replace(config, router=router, console=Console(database=database))
+    own = Console(database=database, change_first_passwords=False)
+    config = replace(config, router=router, console=own)
     return replace(config, ports=Ports(redis=redis_port, console=free_port(), router=free_block(routers)))
 
 

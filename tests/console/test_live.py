@@ -203,7 +203,7 @@ async def test_a_proxy_of_the_machine_is_not_asked(
 
 async def test_live_ends_with_the_session(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection whose session ended is closed with 4401."""
-    monkeypatch.setattr(live_module, "CHECK_S", 0.05)
+    monkeypatch.setattr(live_module, "BEAT_S", 0.05)
     agent = await desk.browser("a1")
     async with agent.live() as live:
         await live.until(lambda m: m["type"] == "agent")

@@ -20,7 +20,9 @@ async def test_login_starts_work(desk: Desk) -> None:
     """An agent's log-in opens a session with a safe cookie and starts work at the seat and with the skills of the configuration."""
     browser = await desk.browser()
     got = await browser.login("a1")
-    assert got["user"] == {"id": "a1", "name": "王芳", "role": "agent", "seat": "8001"} and got["router"] is True
+    assert (
+        got["user"] == {"id": "a1", "name": "王芳", "role": "agent", "seat": "8001", "must_change": False} and got["router"] is True
+    )
     view = desk.router.agents["a1"]
     assert view.seat == "8001" and {s.skill: s.level for s in view.skills} == {"bills": 1, "faults": 2}
     cookie = next(iter(browser.http.cookie_jar))

@@ -36,6 +36,8 @@ realm = "test.tierline"
 [media]
 nodes = 2
 flow = "{ROOT / "flows/service.toml"}"
+[console]
+change_first_passwords = false
 [[trunk]]
 name = "carrier-a"
 addresses = ["127.0.0.2"]

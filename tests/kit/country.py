@@ -22,6 +22,8 @@ PROVINCES = {"hubei": ("湖北", ["hunan"]), "hunan": ("湖南", ["hubei", "guan
 COMMON = f"""
 [all.centre]
 numbers = ["95588"]
+[all.console]
+change_first_passwords = false
 [all.media]
 flow = "{ROOT / "flows/service.toml"}"
 [[all.trunk]]

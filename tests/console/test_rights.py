@@ -36,6 +36,7 @@ MAY = {
     "POST /api/agent/not-ready": AGENT_ONLY,
     "POST /api/agent/end-after-call": AGENT_ONLY,
     "GET /api/board": LEADERS,
+    "GET /api/health": LEADERS,
     "POST /api/agents/{agent}/not-ready": LEADERS,
     "POST /api/agents/{agent}/logout": LEADERS,
     "GET /api/trail": LEADERS,

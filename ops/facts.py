@@ -75,7 +75,7 @@ def decode(text: str | bytes) -> Fact:
         data = json.loads(text)
     except ValueError as error:
         raise BadFact(f"not JSON: {error}") from error
-    if not isinstance(data, dict) or not isinstance(data.get("id"), str) or not isinstance(data.get("at_ms"), int):
+    if not isinstance(data, dict) or not isinstance(data.get("id"), str) or type(data.get("at_ms")) is not int:
         raise BadFact("no id or at_ms")
     kinds = [name for name in data if name not in HEAD]
     if len(kinds) != 1 or kinds[0] not in KINDS or not isinstance(data[kinds[0]], dict):

@@ -25,6 +25,7 @@ from tests.console.desk import write
 from tests.console.postgres import PostgresServer
 from tests.console.samples import answered, day
 from tests.console.tables import rows
+from tests.console.test_intake import BAD
 from tests.kit.redis_server import RedisServer
 from tests.kit.wait import until_async
 
@@ -90,23 +91,6 @@ async def test_starts_where_it_stopped(redis: Redis, redis_server: RedisServer, 
         reader.feed = heard.extend
         await until_async(stored(database, len(first) + len(second)), 10, "second part stored")
     assert {fact.id for fact in heard} == {fact.id for fact in second}
-
-
-BAD = [
-    (b"{", "not JSON"),
-    (b"\xff\xfe", "utf-8"),
-    (b'{"id":"x","at_ms":1,"tenant":"main","unheard_of":{}}', "exactly one known kind"),
-    (b'{"id":"x","at_ms":1,"tenant":"other","digits":{}}', "tenant"),
-    (b'{"id":"x","at_ms":-5,"tenant":"main","digits":{}}', "at_ms"),
-    (b'{"id":"x","at_ms":99999999999999999999,"tenant":"main","digits":{}}', "at_ms"),
-    (b'{"id":"x","at_ms":1,"tenant":"main","digits":{"tries":"many"}}', "digits.tries"),
-    (b'{"id":"x","at_ms":1,"tenant":"main","digits":{"tries":1e400}}', "digits.tries"),
-    (b'{"id":"x","at_ms":1,"tenant":"main","call":7,"digits":{}}', "must be text"),
-    (b'{"id":"x","at_ms":1,"tenant":"main","call_ended":{"menu_path":[1]}}', "menu_path"),
-    (b'{"id":"x","at_ms":1,"tenant":"main","call_started":{"home":{"city":5}}}', "home.city"),
-    (b"[" * 100_000, "recursion"),
-    (b'{"id":"","at_ms":1,"tenant":"main","digits":{}}', "empty id"),
-]
 
 
 async def test_bad_facts_are_put_aside(redis: Redis, redis_server: RedisServer, database: Database) -> None:
@@ -175,6 +159,26 @@ async def test_redis_killed_in_flight(tmp_path: Path, database: Database) -> Non
             await client.aclose()
     finally:
         server.stop()
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError("reset"), OSError(28, "No space left on device"), TimeoutError()])
+async def test_a_connection_that_breaks_is_tried_again(
+    redis: Redis, redis_server: RedisServer, database: Database, monkeypatch: pytest.MonkeyPatch, error: OSError
+) -> None:
+    """An error of the network or of the system ends no ledger: it waits, reads on, and tells that it waited."""
+    facts, errors = sample(2), iter([error])
+    read = Reader._read
+
+    async def broken(reader: Reader, after: str, block_ms: int) -> Any:
+        if (broke := next(errors, None)) is not None:
+            raise broke
+        return await read(reader, after, block_ms)
+
+    monkeypatch.setattr(Reader, "_read", broken)
+    await write(redis, *facts)
+    async with reading(redis_server.url, database) as reader:
+        await until_async(stored(database, len(facts)), 10, "all stored")
+        assert reader.metrics.registry.get_sample_value("tierline_ledger_away_total", {"what": "sql"}) == 1
 
 
 async def test_redis_comes_back_empty_with_an_older_clock(redis: Redis, redis_server: RedisServer, database: Database) -> None:

@@ -79,7 +79,8 @@ def write_private(path: Path, text: str) -> None:
     """Replace `path` in one step with a file only its owner can read."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
+    part.unlink(missing_ok=True)  # of an earlier run with this pid, torn, and maybe for others to read
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
         out.write(text)
     part.replace(path)
 

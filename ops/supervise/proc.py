@@ -128,7 +128,11 @@ def _sockets(table: str, address: str, port: int) -> Iterator[str]:
             yield words[9]
 
 
+_MAPPED = "0000000000000000FFFF0000"  # ::ffff:a.b.c.d, which listens on a.b.c.d
+
+
 def _text(host: str) -> str:
+    host = host.removeprefix(_MAPPED)
     if len(host) != 8:
         return ""
     return str(ipaddress.IPv4Address(struct.pack("<I", int(host, 16))))

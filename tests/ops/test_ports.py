@@ -65,6 +65,28 @@ def test_the_holder_of_all_addresses_and_of_tcp_is_found() -> None:
         assert proc.holder("127.0.0.1", port, ("tcp",)).pid == os.getpid()
 
 
+@pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6")
+@pytest.mark.parametrize(
+    ("bound", "holds"), [("::1", False), ("::ffff:127.0.0.1", True), ("::ffff:127.0.0.9", False), ("::", True)]
+)
+def test_who_listens_by_ipv6_holds_what_that_takes(bound: str, holds: bool) -> None:
+    """A listener on [::1] holds nothing of 127.0.0.1; one on all addresses, or on the same one written in IPv6, does."""
+    with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as other:
+        other.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        other.bind((bound, 0))
+        other.listen()
+        assert (proc.holder("127.0.0.1", other.getsockname()[1], ("tcp",)).pid == os.getpid()) == holds
+
+
+def test_a_listener_on_a_long_address_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who listens on an address of another network is not taken for the holder, and stops no start."""
+    line = "0: B80D0120000000000000000001000000:13C4 00000000000000000000000000000000:0000 0A 0:0 00:0 0 0 0 4711 1"
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / "tcp6").write_text(f"sl local\n{line}\n")
+    monkeypatch.setattr(proc, "PROC", tmp_path)
+    assert proc.holder("127.0.0.1", 0x13C4, ("tcp",)).pid == 0
+
+
 def test_a_taken_port_is_moved_and_the_rest_stays(held: socket.socket) -> None:
     """Only what is in the way gets another port, said in one line; nothing of the result clashes."""
     one = config()

@@ -32,6 +32,16 @@ def test_passwords_are_kept_over_restarts_and_private(tmp_path: Path) -> None:
     assert len(set(secrets)) == len(secrets) and min(map(len, secrets)) >= 16
 
 
+def test_what_a_torn_write_left_is_no_part_of_the_next(tmp_path: Path) -> None:
+    """A file that was half written when the power went is replaced whole, however long it was; the old file stays until then."""
+    path = tmp_path / "some" / "secret.json"
+    provision.write_private(path, "old and rather long")
+    path.with_name(f".{path.name}.{os.getpid()}").write_text("torn and longer than what follows")
+    provision.write_private(path, "new")
+    assert path.read_text() == "new" and stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [one.name for one in path.parent.iterdir()] == ["secret.json"]
+
+
 def test_the_digest_secret_is_that_of_the_rfc() -> None:
     """HA1 of RFC 2617's own example (§3.5)."""
     assert provision.ha1("Mufasa", "testrealm@host.com", "Circle Of Life") == "939e7578ed9e3c518a452acee763bce9"

@@ -250,7 +250,8 @@ def _queue_segments(by: ByKind) -> dict[str, Row]:
 
 
 def _by_start(rows: dict[str, Row]) -> dict[str, Row]:
-    return rows if len(rows) < 2 else dict(sorted(rows.items(), key=lambda item: (item[1]["start_ms"], item[0])))
+    """In the order of time; the offers of one moment by the number that ends their id, of which the longer one is the larger."""
+    return rows if len(rows) < 2 else dict(sorted(rows.items(), key=lambda item: (item[1]["start_ms"], len(item[0]), item[0])))
 
 
 def _waiting_then(rows: dict[str, Row], fact: Fact) -> Row | None:

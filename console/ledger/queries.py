@@ -18,7 +18,7 @@ CALL, FACT, SEGMENT, MENU = table(CallRow), table(FactRow), table(SegmentRow), t
 RECORDING, BAD = table(RecordingRow), table(BadFactRow)
 CALLBACKS = ("", "waiting", "reached", "given_up")
 _PARTS: tuple[tuple[str, Table, Callable[[Row], Any]], ...] = (
-    ("segments", SEGMENT, lambda row: (row["start_ms"], row["kind"] != "queue", row["answered_ms"] or row["end_ms"], row["key"])),
+    ("segments", SEGMENT, lambda row: (row["start_ms"], row["kind"] != "queue", len(row["key"]), row["key"])),
     ("menu", MENU, numbered),
     ("recordings", RECORDING, numbered),
 )

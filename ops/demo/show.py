@@ -91,7 +91,7 @@ class Show:
 
 
 def _seats(board: Json) -> list[Json]:
-    return sorted(board["agents"], key=lambda row: str(row["seat"]))
+    return sorted(board["agents"], key=lambda row: (len(str(row["seat"])), str(row["seat"])))
 
 
 def _with(row: Json) -> str:

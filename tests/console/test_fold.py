@@ -156,6 +156,16 @@ def test_a_caller_who_comes_again_waits_twice() -> None:
     assert rows_of(made).call["waited_ms"] == 4000
 
 
+def test_offers_of_one_moment_are_in_the_order_of_their_numbers() -> None:
+    """The tenth offer comes after the ninth, also when both were made within a millisecond: numbers are no text."""
+    made = CallFacts(T0)
+    for n in range(8, 12):
+        offer = f"{made.call}.{T0}.{n}"
+        made.router("offered", f"a{n}", queue="bills", offer=offer).router("bridged", f"a{n}", queue="bills", offer=offer)
+    assert [part["agent"] for part in rows_of(made).segments.values()] == ["a8", "a9", "a10", "a11"]
+    assert rows_of(made).call["agent"] == "a11"
+
+
 def test_reassertion_is_no_new_stretch() -> None:
     """The same call enqueued again after a reconnect, with its old entering time, stays one stretch."""
     made = CallFacts(T0).arrive().enqueue()

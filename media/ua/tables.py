@@ -3,7 +3,7 @@
 T1 is the round trip guess, T2 the longest pause between repeats, T4 how long the network keeps a message. Over a reliable transport
 nothing is repeated (A, E, G do not run) and nothing is waited for (D, I, J, K are zero). Accepted is RFC 6026's state: an INVITE
 that was answered 2xx stays known for 64*T1, because 2xx and their ACKs travel end to end and the user of the transaction repeats
-them.
+them. Timer C is a proxy's (§16.6), and ours: an INVITE that somebody said 1xx to and nobody ever answered is not kept for ever.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ T1 = 500
 T2 = 4_000
 T4 = 5_000
 TIMEOUT = 64 * T1  # B, F, H, J, L, M, and D over UDP: 32 s
+PATIENCE = 360_000  # C: no word about an INVITE that was going on; longer than any phone of ours rings, CANCEL included
 TRYING = 200  # 100 is sent if nothing else was by then, RFC 3261 §17.2.1
 
 
@@ -49,6 +50,7 @@ class On(StrEnum):
     TRYING = "timer 100"
     A = "timer A"
     B = "timer B"
+    C = "timer C"
     D = "timer D"
     E = "timer E"
     F = "timer F"
@@ -74,6 +76,7 @@ class Do(StrEnum):
     ACK = "make the ACK, keep and send it"
     STOP = "stop all timers"
     AGAIN_A = "timer A, doubled"
+    START_C = "timer C anew"
     AGAIN_E = "timer E, doubled up to T2"
     SLOW_E = "timer E at T2"
     AGAIN_G = "timer G, doubled up to T2"
@@ -92,31 +95,32 @@ _C, _T, _P, _CO = State.CALLING, State.TRYING, State.PROCEEDING, State.COMPLETED
 _AC, _CF, _END = State.ACCEPTED, State.CONFIRMED, State.TERMINATED
 
 INVITE_CLIENT_STATES = (_C, _P, _CO, _AC, _END)
-INVITE_CLIENT_EVENTS = (On.PROVISIONAL, On.SUCCESS, On.FAILURE, On.NO_TRANSPORT, On.A, On.B, On.D, On.M)
+INVITE_CLIENT_EVENTS = (On.PROVISIONAL, On.SUCCESS, On.FAILURE, On.NO_TRANSPORT, On.A, On.B, On.C, On.D, On.M)
 _ACCEPT = (_AC, (Do.STOP, Do.START_M, Do.TELL))
 _REFUSE = (_CO, (Do.STOP, Do.ACK, Do.START_D, Do.TELL))
 INVITE_CLIENT: Table[State, On, Do] = Table(
     "INVITE client transaction",
     {
-        (_C, On.PROVISIONAL): (_P, (Do.STOP, Do.TELL)),
+        (_C, On.PROVISIONAL): (_P, (Do.STOP, Do.START_C, Do.TELL)),
         (_C, On.SUCCESS): _ACCEPT,
         (_C, On.FAILURE): _REFUSE,
         (_C, On.NO_TRANSPORT): (_END, (Do.STOP, Do.TELL_BROKEN, Do.END)),
         (_C, On.A): (_C, (Do.RESEND, Do.AGAIN_A)),
         (_C, On.B): (_END, (Do.STOP, Do.TELL_TIMEOUT, Do.END)),
-        (_P, On.PROVISIONAL): (_P, (Do.TELL,)),
+        (_P, On.PROVISIONAL): (_P, (Do.STOP, Do.START_C, Do.TELL)),
         (_P, On.SUCCESS): _ACCEPT,
         (_P, On.FAILURE): _REFUSE,
+        (_P, On.C): (_END, (Do.STOP, Do.TELL_TIMEOUT, Do.END)),
         (_CO, On.FAILURE): (_CO, (Do.RESEND,)),
         (_CO, On.D): (_END, (Do.END,)),
         (_AC, On.SUCCESS): (_AC, (Do.TELL,)),
         (_AC, On.M): (_END, (Do.END,)),
     },
     {
-        _C: (On.D, On.M),
+        _C: (On.C, On.D, On.M),
         _P: (On.NO_TRANSPORT, On.A, On.B, On.D, On.M),
-        _CO: (On.PROVISIONAL, On.SUCCESS, On.NO_TRANSPORT, On.A, On.B, On.M),
-        _AC: (On.PROVISIONAL, On.FAILURE, On.NO_TRANSPORT, On.A, On.B, On.D),
+        _CO: (On.PROVISIONAL, On.SUCCESS, On.NO_TRANSPORT, On.A, On.B, On.C, On.M),
+        _AC: (On.PROVISIONAL, On.FAILURE, On.NO_TRANSPORT, On.A, On.B, On.C, On.D),
         _END: INVITE_CLIENT_EVENTS,
     },
 )

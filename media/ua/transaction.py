@@ -189,6 +189,7 @@ class Transactions:
         yield from (
             (Do.AGAIN_A, self._again(On.A, 2**30)), (Do.AGAIN_E, self._again(On.E, t.T2)), (Do.AGAIN_G, self._again(On.G, t.T2)),
             (Do.SLOW_E, lambda now, one, _: self._arm(now, one, On.E, t.T2)),
+            (Do.START_C, lambda now, one, _: self._arm(now, one, On.C, t.PATIENCE)),
             (Do.START_D, self._later(On.D, t.TIMEOUT)), (Do.START_J, self._later(On.J, t.TIMEOUT)),
             (Do.START_I, self._later(On.I, t.T4)), (Do.START_K, self._later(On.K, t.T4)),
             (Do.START_G, lambda now, one, _: self._arm(now, one, On.G, t.T1) if one.hop.transport == "udp" else None),

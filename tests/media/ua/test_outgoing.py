@@ -433,3 +433,17 @@ def test_long_requests_go_by_tcp_and_fall_back_to_udp() -> None:
     link.run(10)
     assert a.one(api.Failed).status == 486
     nothing_left(link, a)
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_an_invite_that_is_never_answered_is_not_kept(cancelled: bool) -> None:
+    """A peer that says 180 and nothing more, not even to our CANCEL, costs memory for minutes, not for ever."""
+    link, a, raw, _ = scene()
+    raw.answer = lambda request: raw.reply(request, 180) if request.method == "INVITE" else None
+    raw.answer(raw.requests("INVITE")[0])
+    link.run(10)
+    if cancelled:
+        a.do(api.Hangup(leg()))
+    link.run(500_000)
+    assert a.live() == {"transactions": 0, "dialogs": 0, "legs": 0, "timers": 0}
+    a.one(api.Failed)

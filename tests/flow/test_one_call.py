@@ -112,7 +112,7 @@ async def test_ready_needs_a_registered_phone(centre: Centre, many: Phones) -> N
         assert (await agent.now())["state"] == "not_ready"
         seat = await many.seat("8001")
         await agent.ready()
-        await agent.post("/api/agent/not-ready", reason="break")
+        await agent.post("/api/agent/not-ready", reason="rest")
         await seat.account.unregister()
         assert await agent.refused("/api/agent/ready") == "no_phone"
 

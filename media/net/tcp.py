@@ -29,6 +29,7 @@ class Framer:
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._need = 0  # bytes of the message under way, 0 while its head is not complete
+        self._seen = 0  # so far its head was looked through: one that comes byte by byte costs no more
 
     def feed(self, data: bytes) -> tuple[list[bytes], int]:
         """(messages, number of double-CRLF pings between them)."""
@@ -44,14 +45,15 @@ class Framer:
                 break
             messages.append(bytes(self._buffer[: self._need]))
             del self._buffer[: self._need]
-            self._need = 0
+            self._need = self._seen = 0
         return messages, pings
 
     def _skip(self) -> int:
         """Drop line ends between messages."""
-        count = len(self._buffer) - len(self._buffer.lstrip(b"\r\n"))
-        if count == 0:
+        if self._buffer[0] not in b"\r\n":
             return 0
+        count = len(self._buffer) - len(self._buffer.lstrip(b"\r\n"))
+        self._seen = 0
         pings = bytes(self._buffer[:count]).count(b"\r\n\r\n")
         if pings * 4 < count and count == len(self._buffer) and count % 4:
             del self._buffer[: pings * 4]  # perhaps half a ping
@@ -60,8 +62,9 @@ class Framer:
         return pings
 
     def _head(self) -> bool:
-        end = self._buffer.find(b"\r\n\r\n")
+        end = self._buffer.find(b"\r\n\r\n", max(0, self._seen - 3))
         if end < 0:
+            self._seen = len(self._buffer)
             if len(self._buffer) > MAX_HEAD:
                 raise BadFrame("head without end")
             return False

@@ -46,13 +46,18 @@ class House:
     edge: Phone
     redis: redis.Redis
 
-    def call(self) -> None:
+    async def press(self, key: str) -> None:
+        """A key by INFO, once the call has begun."""
+        await self.till("the ACK is through", lambda: "call_started" in self.kinds())
+        self.carrier.endpoint.do(ua.SendInfo(CALLER, "application/dtmf-relay", f"Signal={key}\r\nDuration=100\r\n".encode()))
+
+    def call(self, sdp: bytes = SDP % 30000) -> None:
         """A caller."""
         uri = f"sip:95588@127.0.0.1:{self.config.ports.media_sip}"
         # The node's Contact names the edge; as an edge would, have what follows in the dialog sent to the node.
         edge = ("Record-Route", f"<sip:127.0.0.1:{self.config.ports.media_sip};lr>")
         headers = (("X-Tierline-Call", CALL), ("X-Tierline-Trunk", "carrier-a"), ("X-Tierline-Routed", "router"), edge)
-        self.carrier.endpoint.do(ua.Invite(CALLER, uri, "13812345678", SDP % 30000, headers=headers))
+        self.carrier.endpoint.do(ua.Invite(CALLER, uri, "13812345678", sdp, headers=headers))
 
     async def till(self, what: str, holds: object) -> None:
         """Wait."""
@@ -71,8 +76,7 @@ class House:
         """The caller gets an answer and presses 0."""
         self.call()
         await self.till("an answer", lambda: self.carrier.last(ua.Answered) is not None)
-        await self.till("the ACK is through", lambda: "call_started" in self.kinds())
-        self.carrier.endpoint.do(ua.SendInfo(CALLER, "application/dtmf-relay", b"Signal=0\r\nDuration=100\r\n"))
+        await self.press("0")
         await self.till("an Enqueue", lambda: "enqueue" in self.router.kinds())
 
     async def talk(self) -> None:
@@ -154,6 +158,29 @@ async def test_sigterm_waits_for_the_talk(house: House) -> None:
     house.carrier.endpoint.do(ua.Hangup(CALLER))
     await house.till("the node ends", lambda: house.node.process.poll() == 0)
     assert "call_ended" in house.kinds()
+
+
+@pytest.mark.parametrize("held", [b"a=sendonly\r\n", b"a=inactive\r\n", b"c=IN IP4 0.0.0.0\r\n"])
+async def test_a_caller_who_holds_in_the_menu_stays(house: House, held: bytes) -> None:
+    """Held from the start, and again in the middle: a wrong key is taken, nothing fails, and after resuming the menu goes on."""
+    house.call(SDP % 30000 + held)
+    await house.till("an answer", lambda: house.carrier.last(ua.Answered) is not None)
+    await house.press("7")
+    await house.till("the wrong key is told", lambda: house.kinds().count("digits") == 1)
+    for sdp in (SDP % 30000, SDP % 30000 + held):
+        answered = len([one for one in house.carrier.heard if isinstance(one, ua.Reanswered)])
+        house.carrier.endpoint.do(ua.Reinvite(CALLER, sdp))
+        await house.till("200", lambda n=answered: len([o for o in house.carrier.heard if isinstance(o, ua.Reanswered)]) > n)
+        got = house.carrier.last(ua.Reanswered)
+        assert isinstance(got, ua.Reanswered) and got.status == 200
+    await house.press("7")
+    await house.till("the second wrong key is told", lambda: house.kinds().count("digits") == 2)
+    house.carrier.endpoint.do(ua.Reinvite(CALLER, SDP % 30000))
+    await house.press("0")
+    await house.till("an Enqueue", lambda: "enqueue" in house.router.kinds())
+    assert house.carrier.last(ua.Ended) is None
+    house.carrier.endpoint.do(ua.Hangup(CALLER))
+    await house.till("an End", lambda: "end" in house.router.kinds())
 
 
 async def test_a_caller_who_vanishes_keeps_nothing(house: House) -> None:

@@ -77,7 +77,7 @@ def command(config: CentreConfig) -> tuple[list[str], dict[str, str]]:
     check_python()
     rendered = write(config)
     # -x fm -X fm: the default allocator took 64 % of the workers' CPU.
-    words = [kamailio, "-DD", "-E", "-f", str(HERE / "kamailio.cfg"), "-P", str(pid_file(rendered.folder))]
+    words = [kamailio, "-DD", "-E", "-f", str(rendered.folder / "edge.cfg"), "-P", str(pid_file(rendered.folder))]
     words += ["-x", "fm", "-X", "fm", "-m", SHARED_MB, "-M", PRIVATE_MB]
     if redis_there(redis_access.url(config, redis_access.EDGE)):
         words += ["-A", "LOCATION_KEPT"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import secrets
 import subprocess
 from dataclasses import astuple, dataclass
@@ -17,6 +18,10 @@ from sip.kemi.settings import ENV, Settings
 HERE = Path(__file__).parent
 TRUNK, MEDIA, CENTRE = 1, 2, 3  # groups of the address list (sip/kemi/admit.py: Side)
 NODES = 1  # the dispatcher's set (sip/kemi/route.py)
+GUARD_MS = 1000  # a suspended call goes on by the fallback after so long, whatever became of the question
+
+
+_PLAIN = re.compile(r"[A-Za-z0-9._~:/@%+*\[\]-]+")
 
 
 class EdgeError(Exception):
@@ -91,6 +96,25 @@ def dispatcher_list(config: CentreConfig) -> str:
     return "".join(f"{NODES} {uri.partition(';')[0]} 0 0 duid={name}\n" for name, uri in config.media_uris.items())
 
 
+def entry_file(folder: Path) -> str:
+    """What Kamailio is started with: the script, and the tables."""
+    return f'#!KAMAILIO\ninclude_file "{HERE / "kamailio.cfg"}"\ninclude_file "{folder / "tables.cfg"}"\n'
+
+
+def tables(config: CentreConfig) -> str:
+    """Names and addresses of the configuration, put into shared tables before Kamailio forks."""
+    lines = [_entry("settings", "origins", "some" if config.edge.origins else "any")]
+    lines += [_entry("origins", origin, "1") for origin in config.edge.origins]
+    return "event_route[htable:mod-init] {\n" + "".join(f"    {line}\n" for line in lines) + "}\n"
+
+
+def _entry(table: str, key: str, value: str) -> str:
+    """One assignment. Raises EdgeError for what would not be one plain word in the script."""
+    if not _PLAIN.fullmatch(key) or not _PLAIN.fullmatch(value):
+        raise EdgeError(f"{key!r}, {value!r}: only letters, digits and ._~:/@%+[]*- are possible here")
+    return f'$sht({table}=>{key}) = "{value}";'
+
+
 def tls_config(certificate: Path, key: Path) -> str:
     """The tls module's file."""
     lenient = "method = TLSv1.2+\nverify_certificate = no\n"
@@ -120,6 +144,11 @@ def environment(config: CentreConfig, folder: Path, secret: str) -> dict[str, st
         "EDGE_SECRET": secret,
         "EDGE_FLOOD": config.edge.flood_per_2s,
         "EDGE_BAN": config.edge.ban_s,
+        "EDGE_REALM": config.edge.realm,
+        "EDGE_TENANT": config.centre.tenant,
+        "EDGE_LARGEST": config.edge.max_message_bytes,
+        "EDGE_WRONG": config.edge.wrong_passwords,
+        "EDGE_GUARD": GUARD_MS,
         ENV: folder / "edge.json",
     }
     return {name: str(value) for name, value in values.items()}
@@ -142,6 +171,8 @@ def write(config: CentreConfig) -> Rendered:
     (folder / "edge.json").write_text(settings_of(config).dump(), encoding="utf-8")
     (folder / "address.list").write_text(address_list(config), encoding="utf-8")
     (folder / "dispatcher.list").write_text(dispatcher_list(config), encoding="utf-8")
+    (folder / "tables.cfg").write_text(tables(config), encoding="utf-8")
+    (folder / "edge.cfg").write_text(entry_file(folder), encoding="utf-8")
     (folder / "tls.cfg").write_text(tls_config(certificate, key), encoding="utf-8")
     return Rendered(folder, environment(config, folder, _secret(folder / "secret")))
 

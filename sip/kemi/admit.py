@@ -9,7 +9,7 @@ from urllib.parse import unquote
 import KSR
 
 from sip.kemi import headers
-from sip.kemi.account import REFUSED, Accounts, Entry, count, text
+from sip.kemi.account import Accounts, Entry, text
 from sip.kemi.settings import Settings
 
 BANS = "bans"  # htable: address -> 1, expires by itself
@@ -84,54 +84,8 @@ class Gate:
         node = self._settings.by_uri.get(f"sip:{sent_by}", "")
         return Peer(Side.MEDIA, node) if node else STRANGER
 
-    def verdict(self, peer: Peer) -> Refusal | None:
-        """Why not, or None. Raises UnicodeDecodeError when a part that must be read is no UTF-8."""
-        if peer.side is Side.OTHER and (stopped := self._stranger()):
-            return stopped
-        if KSR.kx.get_msglen() > self._settings.max_bytes:
-            return Refusal(513, "Message Too Large", "size")
-        if KSR.maxfwd.process_maxfwd(70) < 0:
-            return Refusal(483, "Too Many Hops", "hops")
-        if KSR.kx.get_method() not in METHODS:
-            return Refusal(405, "Method Not Allowed", "method")
-        if not KSR.pv.gete("$ru").lower().startswith(SCHEMES):
-            return Refusal(416, "Unsupported URI Scheme", "scheme")
-        if KSR.sanity.sanity_check(MESSAGE_CHECKS, URI_CHECKS) < 0:
-            return Refusal(400, "Bad Request", "malformed")
-        return None
-
-    def _stranger(self) -> Refusal | None:
-        source = KSR.kx.get_srcip()
-        if KSR.htable.sht_get(BANS, source) is not None:
-            return SILENCE
-        agent = KSR.kx.gete_ua().lower()
-        if any(name in agent for name in SCANNERS):
-            ban("scanner")
-            return SILENCE
-        if KSR.pike.pike_check_req() < 0:
-            ban("flood")
-            return SILENCE
-        return None
-
-    def refuse(self, peer: Peer, refusal: Refusal) -> None:
-        """Answer, count, and account for it if it is a new INVITE (a retransmission only gets its answer again)."""
-        if refusal.status == 0:
-            count(REFUSED, refusal.why)
-            return
-        fresh = KSR.is_INVITE() and KSR.siputils.has_totag() < 0
-        if fresh and (made := KSR.tm.t_newtran()) == 0:
-            return
-        count(REFUSED, refusal.why)
-        if refusal.status == 405:
-            KSR.hdr.append_to_reply(ALLOW)
-        if not fresh:
-            KSR.sl.send_reply(refusal.status, refusal.reason)
-            return
-        self._account(peer, refusal)
-        if made < 0 or KSR.tm.t_send_reply(refusal.status, refusal.reason) < 0:
-            KSR.sl.send_reply(refusal.status, refusal.reason)
-
-    def _account(self, peer: Peer, refusal: Refusal) -> None:
+    def account(self, peer: Peer, refusal: Refusal) -> None:
+        """Account for a new INVITE that is refused."""
         trunk = peer.name if peer.side is Side.TRUNK else ""
         entry = Entry(self._accounts.new_call(), trunk, text("$rU"), headers.user_of(text("$fu")))
         self._accounts.entered(entry)

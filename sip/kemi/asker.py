@@ -57,6 +57,13 @@ class Answer:
     vip: int = 0
 
 
+def go_on(index: int, label: int) -> None:
+    """Continue a suspended transaction in route RESUME. By a native route: the function for Python knows no native ones."""
+    KSR.pv.seti("$var(index)", index)
+    KSR.pv.seti("$var(label)", label)
+    KSR.route(hooks.CONTINUE)
+
+
 class Line:
     """The pair of sockets, shared by all processes, and the answer at hand in this one."""
 
@@ -180,7 +187,7 @@ class Asker:
 
     def _continue(self, index: int, label: int, answer: Answer, question: bytes, asked: int) -> None:
         self._line.answer = answer
-        KSR.tmx.t_continue(index, label, hooks.RESUME)
+        go_on(index, label)
         if self._line.answer is not None:
             self._not_resumed(question, asked)
 

@@ -14,30 +14,26 @@ import signal
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import unquote
 
 import KSR
 
 from sip.kemi import settings as config
 from sip.kemi.account import Accounts
-from sip.kemi.admit import STRANGER, Gate, Peer, Refusal, Side
+from sip.kemi.admit import Gate, Peer, Refusal, Side
 from sip.kemi.asker import Asker, Line
 from sip.kemi.between import Between
 from sip.kemi.dialog import Dialogs
 from sip.kemi.outbound import Outbound
-from sip.kemi.register import Registrar
 from sip.kemi.route import Inbound
 from sip.kemi.seat import Seats
-from sip.kemi.web import Web
 
 PR_SET_PDEATHSIG = 1
-NO_UTF8 = Refusal(400, "Not UTF-8", "utf8")
-FAULT = Refusal(500, "Server Internal Error", "fault")
-UNKNOWN_TRUNK = Refusal(403, "Unknown Trunk", "unknown_trunk")
-OUTSIDE_DIALOG = Refusal(405, "Method Not Allowed", "method")
+SIDES = {"trunk": Side.TRUNK, "media": Side.MEDIA, "centre": Side.CENTRE}
 
 
 class Script:
-    """Methods with names that start in ksr_ are called by Kamailio (hooks.py)."""
+    """Public methods are called by Kamailio: python_exec("name") in sip/routes."""
 
     def __init__(self, settings: config.Settings) -> None:
         accounts = Accounts(settings)
@@ -50,8 +46,6 @@ class Script:
         self._outbound = Outbound(settings, accounts)
         self._between = Between(settings, accounts, seats)
         self._dialogs = Dialogs(settings, self._between)
-        self._registrar = Registrar(settings, seats)
-        self._web = Web(settings)
         self._main = os.getpid()
 
     def child_init(self, rank: int) -> int:
@@ -65,52 +59,40 @@ class Script:
         gc.freeze()
         return 0
 
-    def ksr_request_route(self, msg: object) -> int:
-        """Every SIP request."""
-        peer = STRANGER
-        try:
-            peer = self._gate.sender()
-            refusal = self._gate.verdict(peer) or self._request(peer)
-        except UnicodeDecodeError:
-            refusal = NO_UTF8
-        except Exception:  # noqa: BLE001 - the last one who can answer; told in the log with its trace
-            KSR.err(f"request of {KSR.kx.get_srcip()} failed: {traceback.format_exc()}\n")
-            refusal = FAULT
-        if refusal:
-            self._gate.refuse(peer, refusal)
+    # ---- called by python_exec of the routes (sip/routes)
+    @staticmethod
+    def _peer() -> Peer:
+        """Who sends, as route ADMIT found out."""
+        return Peer(SIDES.get(KSR.pv.gete("$avp(side)"), Side.OTHER), unquote(KSR.pv.gete("$avp(peer)")))
+
+    def proof(self, msg: object) -> int:
+        """A request over TCP from the host of a media node: is it that node's?"""
+        peer = self._gate.sender()
+        if peer.side is Side.MEDIA:
+            KSR.pv.sets("$avp(side)", "media")
+            KSR.pv.sets("$avp(peer)", peer.name)
         return 1
 
-    def _request(self, peer: Peer) -> Refusal | None:
-        KSR.force_rport()
-        if KSR.is_CANCEL():
-            if KSR.tm.t_check_trans() > 0:
-                KSR.tm.t_relay()
-            return None
-        if KSR.siputils.has_totag() > 0:
-            self._dialogs.request(peer)
-            return None
-        if KSR.tm.t_check_trans() == 0:
-            return None
-        return self._fresh(peer)
+    def refused(self, msg: object) -> int:
+        """A new INVITE is refused by $var(status) and $var(reason)."""
+        refusal = Refusal(int(KSR.pv.get("$var(status)")), KSR.pv.gete("$var(reason)"), "")
+        return self._safely(lambda: self._gate.account(self._peer(), refusal))
 
-    def _fresh(self, peer: Peer) -> Refusal | None:
-        if KSR.is_REGISTER():
-            self._registrar.register()
-        elif KSR.is_OPTIONS() and KSR.is_myself_ruri():
-            KSR.sl.send_reply(200, "OK")
-        elif KSR.is_ACK():
-            return None
-        elif not KSR.is_INVITE():
-            return OUTSIDE_DIALOG
-        elif peer.side is Side.TRUNK:
-            self._inbound.invite(peer)
-        elif peer.side is Side.MEDIA:
-            self._dial(peer)
-        elif peer.side is Side.CENTRE:
-            self._between.lent(peer)
-        else:
-            return UNKNOWN_TRUNK
-        return None
+    def dialog(self, msg: object) -> int:
+        """A request inside a dialog."""
+        return self._safely(lambda: self._dialogs.request(self._peer()))
+
+    def inbound(self, msg: object) -> int:
+        """A new INVITE of a trunk."""
+        return self._safely(lambda: self._inbound.invite(self._peer()))
+
+    def lent(self, msg: object) -> int:
+        """A new INVITE of another centre."""
+        return self._safely(lambda: self._between.lent(self._peer()))
+
+    def dial(self, msg: object) -> int:
+        """A new INVITE of a media node."""
+        return self._safely(lambda: self._dial(self._peer()))
 
     def _dial(self, node: Peer) -> None:
         """A media node calls a customer, or a seat: ours, or another centre's by its realm."""
@@ -124,62 +106,54 @@ class Script:
         else:
             self._seats.invite(node)
 
-    def ksr_asker(self, msg: object, event: str = "") -> int:
+    def asker(self, msg: object) -> int:
         """The asker process; never returns."""
         self._asker.run()
         return 1
 
-    def ksr_resume(self, msg: object, event: str = "") -> int:
+    def resume(self, msg: object) -> int:
         """A suspended INVITE goes on."""
         return self._safely(self._inbound.resume)
 
-    def ksr_reply(self, msg: object, *rest: object) -> int:
+    def reply(self, msg: object) -> int:
         """A reply to a carrier's INVITE."""
         return self._safely(self._inbound.reply)
 
-    def ksr_failure(self, msg: object, *rest: object) -> int:
+    def failure(self, msg: object) -> int:
         """A carrier's INVITE has failed so far."""
         return self._safely(self._inbound.failure)
 
-    def ksr_reply_dialog(self, msg: object, *rest: object) -> int:
+    def reply_dialog(self, msg: object) -> int:
         """A reply inside a dialog."""
         return self._safely(lambda: self._dialogs.reply(self._gate.sender()))
 
-    def ksr_reply_seat(self, msg: object, *rest: object) -> int:
+    def reply_seat(self, msg: object) -> int:
         """A reply of a seat to an INVITE."""
         return self._safely(self._seats.reply)
 
-    def ksr_reply_away(self, msg: object, *rest: object) -> int:
+    def reply_away(self, msg: object) -> int:
         """A reply of another centre's seat to our INVITE."""
         return self._safely(self._between.away_reply)
 
-    def ksr_failure_away(self, msg: object, *rest: object) -> int:
+    def failure_away(self, msg: object) -> int:
         """Another centre's seat has failed."""
         return self._safely(self._between.away_failure)
 
-    def ksr_reply_lent(self, msg: object, *rest: object) -> int:
+    def reply_lent(self, msg: object) -> int:
         """A reply of our seat to another centre's INVITE."""
         return self._safely(self._between.lent_reply)
 
-    def ksr_failure_lent(self, msg: object, *rest: object) -> int:
+    def failure_lent(self, msg: object) -> int:
         """Our seat has failed another centre's INVITE."""
         return self._safely(self._between.lent_failure)
 
-    def ksr_reply_out(self, msg: object, *rest: object) -> int:
+    def reply_out(self, msg: object) -> int:
         """A carrier's reply to a call of ours."""
         return self._safely(self._outbound.reply)
 
-    def ksr_failure_out(self, msg: object, *rest: object) -> int:
+    def failure_out(self, msg: object) -> int:
         """A call of ours to a carrier has failed."""
         return self._safely(self._outbound.failure)
-
-    def ksr_xhttp_event(self, msg: object, event: str = "") -> int:
-        """An HTTP request."""
-        return self._safely(self._web.request)
-
-    def ksr_websocket_event(self, msg: object, event: str = "") -> int:
-        """A WebSocket closed; usrloc drops its contacts by itself."""
-        return 1
 
     @staticmethod
     def _safely(hook: Callable[[], None]) -> int:

@@ -15,7 +15,7 @@ import KSR
 from sip.kemi import headers, hooks, strip
 from sip.kemi.account import ROUTED, Accounts, Entry, count
 from sip.kemi.admit import Peer
-from sip.kemi.asker import Answer, Line, Question
+from sip.kemi.asker import Answer, Line, Question, go_on
 from sip.kemi.seat import Seats
 from sip.kemi.settings import Settings
 
@@ -53,7 +53,7 @@ class Inbound:
         index, label = KSR.pv.get("$T(id_index)"), KSR.pv.get("$T(id_label)")
         if not self._line.ask(Question(index, label, entry, self._diversion())):
             self._line.answer = Answer(why="handoff")
-            KSR.tmx.t_continue(index, label, hooks.RESUME)
+            go_on(index, label)
 
     def _entry(self, trunk: str) -> Entry:
         from_user = KSR.kx.gete_fuser()

@@ -116,14 +116,17 @@ def test_bad_trunk_address(tmp_path: Path) -> None:
         render.address_list(config)
 
 
-def test_hooks_exist() -> None:
-    """Each name the proxy is told to call is a method of the script object (KEMI reports a wrong one only in flight)."""
+def test_names_across_the_languages() -> None:
+    """What routes call in Python is a method there, what Python names to Kamailio is a route: else it is told only in flight."""
     tree = ast.parse((KEMI / "main.py").read_text())
     (script,) = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Script"]
     methods = {node.name for node in script.body if isinstance(node, ast.FunctionDef)}
-    named = set(re.findall(r'"(ksr_\w+)"', (KEMI / "hooks.py").read_text()))
-    named |= set(re.findall(r"ksr_\w+", (ROOT / "sip" / "kamailio.cfg").read_text()))
-    assert named | {"ksr_request_route", "child_init"} <= methods
+    routes = "".join(path.read_text() for path in (ROOT / "sip" / "routes").glob("*.cfg"))
+    called = set(re.findall(r'python_exec\("(\w+)"', routes))
+    assert called
+    assert called | {"child_init"} <= methods
+    named = set(re.findall(r'= "([A-Z_]+)"', (KEMI / "hooks.py").read_text()))
+    assert named <= set(re.findall(r"(?m)^\w*route\[(\w+)\]", routes))
 
 
 def test_counters_are_declared() -> None:

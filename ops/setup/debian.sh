@@ -5,7 +5,7 @@
 set -eu
 
 packages="
-  ca-certificates tzdata python3 python3-venv procps iproute2 iptables lsof openssl
+  ca-certificates tzdata python3 python3-venv procps iproute2 iptables nftables lsof openssl
   kamailio kamailio-extra-modules kamailio-json-modules kamailio-python3-modules kamailio-redis-modules
   kamailio-tls-modules kamailio-websocket-modules
   rtpengine-daemon redis-server postgresql prometheus

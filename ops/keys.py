@@ -24,7 +24,8 @@ def rules(tenant: str) -> str:
 
 
 def seat_auth(tenant: str, seat: str) -> str:
-    """HASH ha1: MD5 HA1 of the seat for the realm, lower-case hex. Written at provisioning, read by the edge."""
+    """HASH ha1, ha1_sha256: HA1 of the seat for the realm by MD5 and by SHA-256, lower-case hex. Written at provisioning, read by
+    the edge."""
     return f"{base(tenant)}:seat:{seat}"
 
 

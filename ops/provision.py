@@ -25,6 +25,31 @@ def ha1(seat: str, realm: str, password: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class DigestSecrets:
+    """What the edge must know of a seat's password, for phones that hash with MD5 and for those with SHA-256 (RFC 8760)."""
+
+    ha1: str
+    ha1_sha256: str = ""  # "": made before the product knew SHA-256; such a phone is asked for MD5
+
+    @classmethod
+    def of(cls, seat: str, realm: str, password: str) -> DigestSecrets:
+        """Of a seat's password."""
+        return cls(ha1(seat, realm, password), hashlib.sha256(f"{seat}:{realm}:{password}".encode()).hexdigest())
+
+    @classmethod
+    def parse(cls, text: str) -> DigestSecrets:
+        """What `str` made."""
+        return cls(*text.split(" ", 1))
+
+    def __str__(self) -> str:
+        return f"{self.ha1} {self.ha1_sha256}".rstrip()
+
+    def fields(self) -> dict[str, str]:
+        """Of the hash that `ops.keys.seat_auth` names."""
+        return {"ha1": self.ha1, "ha1_sha256": self.ha1_sha256}
+
+
+@dataclass(frozen=True, slots=True)
 class Credentials:
     """STATE/credentials.json. `users`: id, name, role, password; `seats`: seat, password, realm."""
 
@@ -67,10 +92,11 @@ def password() -> str:
 
 
 def seats(url: str, tenant: str, made: Credentials) -> int:
-    """Write each seat's HA1 to Redis, where the edge looks it up; how many. Raises redis.RedisError when it is away."""
+    """Write each seat's digest secrets to Redis, where the edge looks it up; how many. Raises redis.RedisError when it is away."""
     with redis.Redis.from_url(url) as client, client.pipeline(transaction=False) as pipe:
         for seat in made.seats:
-            pipe.hset(keys.seat_auth(tenant, seat["seat"]), "ha1", ha1(seat["seat"], seat["realm"], seat["password"]))
+            made_of = DigestSecrets.of(seat["seat"], seat["realm"], seat["password"])
+            pipe.hset(keys.seat_auth(tenant, seat["seat"]), mapping=made_of.fields())
         pipe.execute()
     return len(made.seats)
 

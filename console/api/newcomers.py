@@ -19,6 +19,7 @@ from console.api.sessions import Sessions
 from console.ledger.rulebooks import RuleBooks
 from ops import keys, provision
 from ops.centre import CentreConfig
+from ops.provision import DigestSecrets
 
 log = logging.getLogger(__name__)
 
@@ -70,9 +71,9 @@ class Newcomers:
     async def _keep(self, made: list[First]) -> None:
         realm = self.installed.edge.realm
         await self.sessions.give({one.user: one.password for one in made if one.password})
-        ha1 = {one.seat: provision.ha1(one.seat, realm, one.seat_password) for one in made if one.seat}
-        if ha1:
-            await asyncio.to_thread(self.books.set_seats, ha1)
+        secrets = {one.seat: str(DigestSecrets.of(one.seat, realm, one.seat_password)) for one in made if one.seat}
+        if secrets:
+            await asyncio.to_thread(self.books.set_seats, secrets)
             await self.provide()
 
     async def provide(self) -> None:
@@ -80,8 +81,8 @@ class Newcomers:
         seats = await asyncio.to_thread(self.books.seats)
         tenant = self.installed.centre.tenant
         pipe = self.redis.pipeline(transaction=False)
-        for seat, ha1 in seats.items():
-            pipe.hset(keys.seat_auth(tenant, seat), "ha1", ha1)
+        for seat, secrets in seats.items():
+            pipe.hset(keys.seat_auth(tenant, seat), mapping=DigestSecrets.parse(secrets).fields())
         try:
             if seats:
                 await pipe.execute()

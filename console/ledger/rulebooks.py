@@ -66,16 +66,16 @@ class RuleBooks:
 
     # ---- seats
     def seats(self) -> dict[str, str]:
-        """Seat -> HA1 of those made while running."""
+        """Seat -> digest secrets, as text (ops.provision.DigestSecrets), of those made while running."""
         with self.database.read() as connection:
             rows = connection.execute(select(SEAT).where(SEAT.c.tenant == self.tenant)).all()
         return {row.seat: row.ha1 for row in rows}
 
     def set_seats(self, made: dict[str, str]) -> None:
-        """Keep HA1s, in the place of older ones."""
+        """Keep digest secrets, in the place of older ones."""
         with self.database.write() as connection:
             mine = SEAT.c.tenant == self.tenant
             connection.execute(delete(SEAT).where(mine, SEAT.c.seat.in_(made)))
             if made:
-                rows = [{"tenant": self.tenant, "seat": seat, "ha1": ha1} for seat, ha1 in made.items()]
+                rows = [{"tenant": self.tenant, "seat": seat, "ha1": secrets} for seat, secrets in made.items()]
                 connection.execute(insert(SEAT), rows)

@@ -14,6 +14,7 @@ import redis
 
 from ops import keys, provision
 from ops.centre import Agent, Centre, CentreConfig
+from ops.provision import DigestSecrets
 from ops.supervise import logs
 from tests.kit.redis_server import RedisServer
 
@@ -47,15 +48,23 @@ def test_the_digest_secret_is_that_of_the_rfc() -> None:
     assert provision.ha1("Mufasa", "testrealm@host.com", "Circle Of Life") == "939e7578ed9e3c518a452acee763bce9"
 
 
+def test_digest_secrets_read_back() -> None:
+    """What the ledger keeps as text is the same again, also the MD5 alone that an earlier release kept."""
+    made = DigestSecrets.of("1001", "tierline.local", "secret")
+    assert DigestSecrets.parse(str(made)) == made
+    assert DigestSecrets.parse("0cc175b9c0f1b6a831c399e269772661") == DigestSecrets("0cc175b9c0f1b6a831c399e269772661")
+
+
 @pytest.mark.real
 def test_seats_stand_in_redis_as_the_edge_reads_them(tmp_path: Path) -> None:
-    """Each seat's HA1 is in the field that the contract names, and only as a hash."""
+    """Each seat's HA1s are in the fields that the contract names, and only as hashes."""
     made = provision.credentials(CONFIG, tmp_path / "credentials.json")
     with RedisServer(tmp_path / "redis") as server:
         assert provision.seats(server.url, "main", made) == 1
         client = redis.Redis.from_url(server.url)
-        want = hashlib.md5(f"1001:tierline.local:{made.seats[0]['password']}".encode()).hexdigest()
-        assert client.hgetall(keys.seat_auth("main", "1001")) == {b"ha1": want.encode()}
+        secret = f"1001:tierline.local:{made.seats[0]['password']}".encode()
+        want = {b"ha1": hashlib.md5(secret).hexdigest().encode(), b"ha1_sha256": hashlib.sha256(secret).hexdigest().encode()}
+        assert client.hgetall(keys.seat_auth("main", "1001")) == want
         client.close()
 
 

@@ -99,8 +99,8 @@ async def main(rate: int, seconds: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         config = edge_config(Path(folder), workers=int(os.environ.get("WORKERS", "2")))
         with RedisServer(config.state / "redis", config.ports.redis) as server, EdgeKit(config) as kit:
-            secret = provision.ha1("1001", config.edge.realm, "secret")
-            redis.Redis.from_url(server.url).hset(keys.seat_auth("main", "1001"), "ha1", secret)
+            secrets = provision.DigestSecrets.of("1001", config.edge.realm, "secret").fields()
+            redis.Redis.from_url(server.url).hset(keys.seat_auth("main", "1001"), mapping=secrets)
             print(json.dumps(await run(kit, rate, seconds)))
 
 

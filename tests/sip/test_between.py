@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 import pytest
 import redis
 
-from ops import ids, keys, provision
+from ops import ids, keys
 from ops.centre import Edge, Peer
 from ops.clock import SystemClock
+from ops.provision import DigestSecrets
 from tests.kit.redis_server import RedisServer
 from tests.kit.wait import until, until_async
 from tests.sip.edge_kit import EdgeKit, edge_config
@@ -69,8 +70,8 @@ def country(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Country]:
             stack.enter_context(RedisServer(config.state / "redis", config.ports.redis))
             edges[name] = EdgeKit(config)
         made_country = Country(**edges)
-        secret = provision.ha1("8009", "hunan.tierline", "secret")
-        made_country.store.hset(keys.seat_auth("main", "8009"), "ha1", secret)
+        secrets = DigestSecrets.of("8009", "hunan.tierline", "secret").fields()
+        made_country.store.hset(keys.seat_auth("main", "8009"), mapping=secrets)
         for kit in edges.values():
             stack.enter_context(kit)
         yield made_country

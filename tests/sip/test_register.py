@@ -12,7 +12,8 @@ import pytest_asyncio
 import redis
 from tierline.routing.v1 import routing_pb2
 
-from ops import keys, provision
+from ops import keys
+from ops.provision import DigestSecrets
 from tests.kit.redis_server import RedisServer
 from tests.kit.wait import until_async
 from tests.sip.conftest import World, around, build
@@ -43,8 +44,8 @@ def edge(tmp_path_factory: pytest.TempPathFactory, centre_redis: RedisServer) ->
     config = edge_config(state, origins=(ORIGIN,), wrong_passwords=5)
     config = replace(config, ports=replace(config.ports, redis=centre_redis.port))
     for seat in SEATS:
-        secret = provision.ha1(seat, config.edge.realm, f"secret-{seat}")
-        redis.Redis(port=centre_redis.port).hset(keys.seat_auth("main", seat), "ha1", secret)
+        secrets = DigestSecrets.of(seat, config.edge.realm, f"secret-{seat}").fields()
+        redis.Redis(port=centre_redis.port).hset(keys.seat_auth("main", seat), mapping=secrets)
     with EdgeKit(config) as kit:
         yield kit
 
@@ -294,8 +295,8 @@ async def test_registered_over_a_restart(tmp_path: Path) -> None:
     """kill -9 of the edge: a phone that registered before is reached after, without a new registration."""
     config = edge_config(tmp_path)
     with RedisServer(tmp_path / "redis", config.ports.redis) as server, EdgeKit(config) as kit:
-        secret = provision.ha1("1001", config.edge.realm, "secret-1001")
-        redis.Redis(port=server.port).hset(keys.seat_auth("main", "1001"), "ha1", secret)
+        secrets = DigestSecrets.of("1001", config.edge.realm, "secret-1001").fields()
+        redis.Redis(port=server.port).hset(keys.seat_auth("main", "1001"), mapping=secrets)
         world = await build(kit)
         seat = phone(await Endpoint.open("127.0.0.1"), kit)
         assert (await seat.register()).status == 200

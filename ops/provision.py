@@ -44,8 +44,8 @@ class DigestSecrets:
     def __str__(self) -> str:
         return f"{self.ha1} {self.ha1_sha256}".rstrip()
 
-    def fields(self) -> dict[str, str]:
-        """Of the hash that `ops.keys.seat_auth` names."""
+    def fields(self) -> dict[Any, str]:
+        """Of the hash that `ops.keys.seat_auth` names (keys of the type that redis-py asks for)."""
         return {"ha1": self.ha1, "ha1_sha256": self.ha1_sha256}
 
 

@@ -35,10 +35,14 @@ class Edge:
     workers: int = 2  # UDP worker processes
     tcp_workers: int = 2
     router_deadline_ms: int = 200
-    flood_per_2s: int = 2000  # requests from one unknown address in 2 s that are taken for a flood; trunks, seats' nodes are exempt
-    ban_s: int = 60
+    flood_per_2s: int = (
+        2000  # more requests from one unknown address in 2 s are dropped; trunks, media nodes, seats' calls are exempt
+    )
     max_message_bytes: int = 16384  # larger requests are answered 513
-    wrong_passwords: int = 10  # a minute from one address, then it is banned for ban_s
+    wrong_passwords: int = 10  # so many within hold_off_s hold off that seat at that address; ten times as many its other seats
+    hold_off_s: int = 60
+    sha256: bool = True  # ask phones for SHA-256 first; false for phones that read the first challenge only and know MD5 alone
+    silent_s: int = 10  # a TCP or TLS connection without a request is closed after so long
     origins: tuple[str, ...] = ()  # Origin headers that may open a WebSocket, "https://host:port"; () any
     certificate: str = ""  # PEM path; "" : `tierline up` makes a self-signed one
     private_key: str = ""
@@ -143,7 +147,7 @@ class Ports:
 
     sip: int = 5060  # UDP and TCP
     tls: int = 5061  # TLS and WSS
-    edge_http: int = 5064  # edge metrics and RPC, loopback only
+    edge_http: int = 5064  # edge metrics and health, loopback only
     ship_metrics: int = 5065
     supervisor_metrics: int = 5066
     router: int = 5100  # between machines only

@@ -79,6 +79,7 @@ def command(config: CentreConfig) -> tuple[list[str], dict[str, str]]:
     # -x fm -X fm: the default allocator took 64 % of the workers' CPU.
     words = [kamailio, "-DD", "-E", "-f", str(rendered.folder / "edge.cfg"), "-P", str(pid_file(rendered.folder))]
     words += ["-x", "fm", "-X", "fm", "-m", SHARED_MB, "-M", PRIVATE_MB]
+    words += ["-A", "SHA256"] if config.edge.sha256 else []
     if redis_there(redis_access.url(config, redis_access.EDGE)):
         words += ["-A", "LOCATION_KEPT"]
     else:

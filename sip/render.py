@@ -16,6 +16,7 @@ from ops.centre import CentreConfig
 from sip.kemi.settings import ENV, Settings
 
 HERE = Path(__file__).parent
+SITE = 10  # so many times the wrong passwords of one account are too many for one address
 TRUNK, MEDIA, CENTRE = 1, 2, 3  # groups of the address list (sip/kemi/admit.py: Side)
 NODES = 1  # the dispatcher's set (sip/kemi/route.py)
 GUARD_MS = 1000  # a suspended call goes on by the fallback after so long, whatever became of the question
@@ -54,10 +55,6 @@ def settings_of(config: CentreConfig) -> Settings:
         identity=tuple(map(str, astuple(identity))) if (identity := config.identity(inner.EDGE)) else (),
         nodes={name: uri.partition(";")[0] for name, uri in config.media_uris.items()},
         deadline_ms=edge.router_deadline_ms,
-        ban_s=edge.ban_s,
-        max_bytes=edge.max_message_bytes,
-        wrong_passwords=edge.wrong_passwords,
-        origins=edge.origins,
         centres={peer.realm: peer.edge for peer in config.peer if peer.realm and peer.edge},
         outbound={trunk.name: trunk.outbound for trunk in config.trunk if trunk.outbound},
     )
@@ -143,11 +140,14 @@ def environment(config: CentreConfig, folder: Path, secret: str) -> dict[str, st
         "EDGE_LOCATION": f"redis://{login}{redis.hostname}:{redis.port or 6379}/{database}",
         "EDGE_SECRET": secret,
         "EDGE_FLOOD": config.edge.flood_per_2s,
-        "EDGE_BAN": config.edge.ban_s,
+        "EDGE_HOLD_OFF": config.edge.hold_off_s,
         "EDGE_REALM": config.edge.realm,
         "EDGE_TENANT": config.centre.tenant,
         "EDGE_LARGEST": config.edge.max_message_bytes,
         "EDGE_WRONG": config.edge.wrong_passwords,
+        "EDGE_SITE_WRONG": SITE * config.edge.wrong_passwords,
+        "EDGE_SILENT": config.edge.silent_s,
+        "EDGE_BUFFER": config.edge.max_message_bytes + 4096,
         "EDGE_GUARD": GUARD_MS,
         ENV: folder / "edge.json",
     }

@@ -12,15 +12,6 @@ from sip.kemi import headers
 from sip.kemi.account import Accounts, Entry, text
 from sip.kemi.settings import Settings
 
-BANS = "bans"  # htable: address -> 1, expires by itself
-WRONG = "wrong"  # htable: address -> wrong passwords in the last minute
-ALLOW = "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, PRACK, UPDATE, REFER, NOTIFY\r\n"
-METHODS = frozenset(ALLOW.removeprefix("Allow: ").strip().split(", "))
-SCHEMES = ("sip:", "sips:", "tel:")
-SCANNERS = ("friendly-scanner", "sipvicious", "sipcli", "sip-scan", "pplsip", "sundayddr", "vaxsipuseragent", "sipsak")
-MESSAGE_CHECKS = 1 | 2 | 4 | 32 | 64 | 128 | 256 | 1024 | 16384  # version, scheme, required, CSeq, length, expires, digest, ..
-URI_CHECKS = 7
-
 
 class Side(IntEnum):
     """Groups of the address list; OTHER is in none."""
@@ -46,16 +37,7 @@ class Refusal(NamedTuple):
     why: str  # label of the counter
 
 
-SILENCE = Refusal(0, "", "banned")
-
-
 STRANGER = Peer(Side.OTHER, "")
-
-
-def ban(why: str) -> None:
-    """Hear nothing more from the sender's address for a while."""
-    KSR.htable.sht_seti(BANS, KSR.kx.get_srcip(), 1)
-    KSR.warn(f"banned {KSR.kx.get_srcip()}: {why}\n")
 
 
 class Gate:

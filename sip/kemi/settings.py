@@ -20,17 +20,13 @@ class Settings:
     address: str  # what carriers and seats talk to
     sip_port: int
     tls_port: int
-    http_port: int  # metrics, health and RPC; loopback only
+    http_port: int  # metrics and health; loopback only
     journal: str  # folder of the accounting files
     routers: tuple[str, ...]  # unix:PATH or host:port
     nodes: dict[str, str]  # media node -> SIP URI
     deadline_ms: int = 200  # for the router's answer
     guard_ms: int = 1000  # a suspended call goes on by the fallback after so long, whatever became of the question
     in_flight: int = 400  # questions to routers under way; more go to the fallback at once
-    ban_s: int = 60
-    max_bytes: int = 16384
-    wrong_passwords: int = 10  # a minute from one address, then it is banned
-    origins: tuple[str, ...] = ()  # Origin headers that may open a WebSocket; () any
     centres: dict[str, str] = field(default_factory=dict)  # realm of another centre's seats -> host:port of its edge
     outbound: dict[str, str] = field(default_factory=dict)  # trunk -> host:port that takes calls of ours
     identity: tuple[str, ...] = ()  # certificate, key and authority (PEM) for routers on other machines; (): Unix sockets

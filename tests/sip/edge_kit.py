@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -16,6 +15,7 @@ from typing import Any
 from ops.centre import Centre, CentreConfig, Edge, Media, Ports, Router, Trunk
 from ops.config import dump
 from ops.facts import Fact, decode
+from sip.control import command
 from tests.kit.ports import free_block
 from tests.kit.wait import until
 
@@ -37,7 +37,7 @@ def edge_config(state: Path, nodes: int = 2, routers: int = 1, **edge: Any) -> C
     """A centre on free ports with two trunks; keyword arguments are fields of `Edge`."""
     return CentreConfig(
         centre=Centre(name="test"),
-        edge=Edge(**({"ban_s": 2} | edge)),
+        edge=Edge(**({"hold_off_s": 2, "silent_s": 2} | edge)),
         trunk=(Trunk("carrier-a", (CARRIER,)), Trunk("carrier-b", (NETWORK,))),
         router=Router(instances=routers),
         media=Media(nodes=nodes),
@@ -88,10 +88,7 @@ class EdgeKit:
 
     def rpc(self, method: str, *params: Any) -> Any:
         """A JSON-RPC command of Kamailio; its result."""
-        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}).encode()
-        url = f"http://127.0.0.1:{self.config.ports.edge_http}/RPC"
-        with urllib.request.urlopen(url, body, timeout=5) as reply:
-            return json.load(reply).get("result")
+        return command(self.config.state.absolute() / "edge", method, *params)
 
     def metric(self, name: str, **labels: str) -> float:
         """A counter's value, 0 if it is not there yet."""

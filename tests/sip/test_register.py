@@ -269,28 +269,6 @@ async def test_nonce_count_goes_on(world: World) -> None:
         assert (await seat.send(authorization)).status == 200
 
 
-async def test_wrong_passwords(world: World) -> None:
-    """A wrong password gets 401 again; after five from one address nothing more, until the ban is over."""
-    endpoint = await Endpoint.open("127.0.0.77")
-    seat = phone(endpoint, world.edge, password="guess")
-    for _ in range(5):
-        assert (await seat.register()).status == 401
-    seat = phone(endpoint, world.edge)
-    assert not await alive(seat)
-    await until_async(lambda: alive(seat), 10, "the ban ends")
-
-
-async def alive(seat: Seat) -> bool:
-    """Does the edge answer an OPTIONS from the seat's address?"""
-    ids = {"From": "<sip:a@b>;tag=1", "To": "<sip:b@c>", "Call-ID": unique("o")}
-    uri, via = f"sip:{seat.edge[0]}:{seat.edge[1]}", f"SIP/2.0/UDP {seat.endpoint.host}"
-    seat.endpoint.send(request("OPTIONS", uri, via, ids), seat.edge)
-    try:
-        return (await seat.endpoint.final(0.3)).status == 200
-    except TimeoutError:
-        return False
-
-
 async def test_registered_over_a_restart(tmp_path: Path) -> None:
     """kill -9 of the edge: a phone that registered before is reached after, without a new registration."""
     config = edge_config(tmp_path)

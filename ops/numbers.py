@@ -1,8 +1,7 @@
 """Phone numbers as SIP carries them, who withholds his, and numbers where people can see them who should not.
 
 `number_of` is what the product means by the number of a user part; `calling_number` is the one rule for callers who withhold
-theirs. Edge, seat, router and ledger take both from here. The edge's script has the same two definitions in Kamailio's language
-(sip/routes/numbers.cfg); tests/sip/test_numbers.py feeds one table to both.
+theirs. Edge and media node take both from here, so router and ledger are told the same by either.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 import KSR
 
+from ops.numbers import number_of
 from sip.kemi import headers
 from sip.kemi.account import Accounts, Entry, text
 from sip.kemi.settings import Settings
@@ -69,6 +70,8 @@ class Gate:
     def account(self, peer: Peer, refusal: Refusal) -> None:
         """Account for a new INVITE that is refused."""
         trunk = peer.name if peer.side is Side.TRUNK else ""
-        entry = Entry(self._accounts.new_call(), trunk, text("$rU"), headers.user_of(text("$fu")))
+        entry = Entry(
+            self._accounts.new_call(), trunk, number_of(text("$rU")), headers.calling_of("", text("$fu"), text("$hdr(Privacy)"))
+        )
         self._accounts.entered(entry)
         self._accounts.ended(entry.call, refusal.status, refusal.reason, "edge")

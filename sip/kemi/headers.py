@@ -5,38 +5,56 @@ from __future__ import annotations
 import re
 from urllib.parse import quote
 
+from ops.numbers import calling_number, number_of
+
 CALL = "X-Tierline-Call"
 TRUNK = "X-Tierline-Trunk"
 HOME = "X-Tierline-Home"
 ROUTED = "X-Tierline-Routed"
 VIP = "X-Tierline-Vip"
+LONGEST = 1024  # characters of a header value that are read for a number
 
-_USER = re.compile(r"<?\s*(?:sips?:([^@;>:\s]+)(?::[^@>]*)?@|tel:([^;>\s]+))", re.IGNORECASE)
 _NODE = re.compile(r";n=([A-Za-z0-9_-]+)")
 _LEG = re.compile(r"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\.[A-Za-z0-9]+\Z")
 _CALL = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _PLACEMENT = re.compile(rf"({_CALL})\.p\d{{1,16}}\Z")
 _PLACED = re.compile(rf";p=({_CALL}\.p\d{{1,16}})\b")
-_WITHHELD = frozenset(["anonymous", "unavailable", "restricted", "unknown", "private"])
 
 
-def user_of(value: str) -> str:
-    """User part of the first URI in a name-addr, addr-spec or tel URI; "" if there is none."""
-    found = _USER.search(value)
-    return (found[1] or found[2] or "") if found else ""
+def identity_of(value: str) -> tuple[str, str]:
+    """User part and host of the URI in a name-addr, addr-spec or tel URI (then the number and ""); ("", "") if there is none.
+
+    Looks at a bounded start of the value, in one pass.
+    """
+    text = value[:LONGEST].strip()
+    if text.startswith('"'):
+        text = text[_end_of_quoted(text) :]
+    _, bracket, inside = text.partition("<")
+    scheme, _, rest = (inside.partition(">")[0] if bracket else text).strip().partition(":")
+    if scheme.lower() == "tel":
+        return rest.strip(), ""
+    user, at, host = rest.rpartition("@")
+    if scheme.lower() not in ("sip", "sips") or not at:
+        return "", ""
+    return user.partition(":")[0], host.partition(";")[0].partition(":")[0]
 
 
-def calling_of(asserted: str, from_user: str, privacy: str) -> str:
-    """The caller's number: P-Asserted-Identity (RFC 3325), else From; "" if the caller withholds it (RFC 3323)."""
-    if any(word.strip() in ("id", "user", "header") for word in privacy.lower().split(";")):
-        return ""
-    user = user_of(asserted) or from_user
-    return "" if user.lower() in _WITHHELD else user
+def _end_of_quoted(text: str) -> int:
+    """Behind the closing quote of a text that begins with one; its length if none closes."""
+    at = 1
+    while at < len(text) and text[at] != '"':
+        at += 2 if text[at] == "\\" else 1
+    return at + 1
+
+
+def calling_of(asserted: str, sender: str, privacy: str) -> str:
+    """The caller's number by P-Asserted-Identity (RFC 3325), else by From; "" if the caller withholds it (ops/numbers.py)."""
+    return calling_number([identity_of(asserted), identity_of(sender)], privacy)
 
 
 def diversion_of(diversion: str, history: str) -> str:
     """Who the call was meant for before: the first Diversion (RFC 5806), else the last History-Info (RFC 7044)."""
-    return user_of(diversion) if diversion else user_of(history.rsplit("<", 1)[-1])
+    return number_of(identity_of(diversion or history)[0])
 
 
 def node_of(route: str) -> str:

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import KSR
 
+from ops.numbers import number_of
 from sip.kemi import headers, hooks, strip
-from sip.kemi.account import ROUTED, Accounts, Entry, count
+from sip.kemi.account import ROUTED, Accounts, Entry, count, text
 from sip.kemi.admit import Peer
 from sip.kemi.asker import Answer, Line, Question, go_on
 from sip.kemi.seat import Seats
@@ -56,10 +57,8 @@ class Inbound:
             go_on(index, label)
 
     def _entry(self, trunk: str) -> Entry:
-        from_user = KSR.kx.gete_fuser()
-        asserted, privacy = KSR.pv.gete("$ai"), KSR.hdr.gete("Privacy")
-        calling = headers.calling_of(asserted, from_user, privacy)
-        return Entry(self._accounts.new_call(), trunk, KSR.kx.gete_ruser(), calling)
+        calling = headers.calling_of(text("$ai"), text("$fu"), text("$hdr(Privacy)"))
+        return Entry(self._accounts.new_call(), trunk, number_of(text("$rU")), calling)
 
     @staticmethod
     def _diversion() -> str:

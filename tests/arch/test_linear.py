@@ -24,7 +24,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("media.ua", "media.net", "media.rtp", "media.call", "sip", "ops.numbers", "ops.facts", "ops.ids")
-PARSERS = ("media.ua", "media.net", "media.rtp.sdp", "ops.numbers")
+PARSERS = ("media.ua", "media.net", "media.rtp.sdp", "sip", "ops.numbers")
 INSIDE_KAMAILIO = "KSR"
 SMALL, TIMES, SLACK = 8 * 1024, 8, 4
 NOISE_S = 0.004  # less CPU time than this for the long text is no measurement, and no harm
@@ -158,4 +158,6 @@ def test_parser(name: str) -> None:
 def test_all_are_found() -> None:
     """The search finds the expressions and parsers that it is for."""
     assert {"media.ua.uri._SIP", "media.ua.headers._NAME_ADDR", "ops.numbers._NUMBER"} <= set(expressions())
-    assert {"media.ua.uri.parse_uri", "media.ua.headers.name_addr", "ops.numbers.number_of"} <= set(parsers())
+    assert {"media.ua.uri.parse_uri", "media.ua.headers.name_addr", "sip.kemi.headers.identity_of", "ops.numbers.number_of"} <= set(
+        parsers()
+    )

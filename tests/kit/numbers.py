@@ -1,4 +1,4 @@
-"""User parts as carriers write them, and callers who withhold theirs: one table for Python (ops/numbers.py) and for the edge."""
+"""User parts as carriers write them, and callers who withhold theirs: one table for the rule (ops/numbers.py), edge and media."""
 
 from __future__ import annotations
 

@@ -73,19 +73,22 @@ def test_late_failures_do_not_disturb() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "user"),
+    ("value", "user", "host"),
     [
-        ('"A <b>" <sip:+8613812345678@x;user=phone>;tag=1', "+8613812345678"),
-        ("sip:100:secret@x", "100"),
-        ("<tel:+86-755-1234;phone-context=x>", "+86-755-1234"),
-        ("<sip:host.only>", ""),
-        ("", ""),
-        ("<<<>>>@@@", ""),
+        ('"A <b>" <sip:+8613812345678@x;user=phone>;tag=1', "+8613812345678", "x"),
+        ('"A \\" <sip:1@y>" <sips:2;cpc=ordinary@x:5061>', "2;cpc=ordinary", "x"),
+        ("sip:100:secret@x", "100", "x"),
+        ("<tel:+86-755-1234;phone-context=x>", "+86-755-1234;phone-context=x", ""),
+        ("<sip:host.only>", "", ""),
+        ("", "", ""),
+        ("<<<>>>@@@", "", ""),
+        ('"' + "a" * 100_000, "", ""),
+        ("<" + "sip:a:" * 20_000, "", ""),
     ],
 )
-def test_user_of(value: str, user: str) -> None:
-    """The user part of any usual address form, "" for the rest."""
-    assert headers.user_of(value) == user
+def test_identity_of(value: str, user: str, host: str) -> None:
+    """User part and host of any usual address form, nothing for the rest."""
+    assert headers.identity_of(value) == (user, host)
 
 
 def test_call_of() -> None:

@@ -135,6 +135,7 @@ class Raw:
     def request(self, method: str, to: Address = A, **given: object) -> str:
         """Send a request; `given`: any of REQUEST's fields, `extra` header lines, `body`. The branch used."""
         fields = REQUEST | {"host": f"{self.address[0]}:{self.address[1]}", "uri": f"sip:100@{to[0]}:{to[1]}"} | given
+        fields.setdefault("domain", fields["host"])
         fields.setdefault("branch", f"z9hG4bK-raw-{next(self._branch)}")
         body = fields["body"] if isinstance(fields["body"], bytes) else str(fields["body"]).encode()
         extra = "".join(f"{line}\n" for line in str(fields["extra"]).splitlines())
@@ -163,7 +164,7 @@ REQUEST: dict[str, object] = {
 }  # fmt: skip
 TEMPLATE = (
     "{method} {uri} SIP/2.0\nVia: SIP/2.0/UDP {host};branch={branch};rport\nMax-Forwards: 70\n"
-    "From: <sip:{caller}@{host}>;tag={from_tag}\nTo: <sip:100@192.0.2.1>{to_tag}\nCall-ID: {call_id}\nCSeq: {cseq} {method}\n"
+    "From: <sip:{caller}@{domain}>;tag={from_tag}\nTo: <sip:100@192.0.2.1>{to_tag}\nCall-ID: {call_id}\nCSeq: {cseq} {method}\n"
     "Contact: <sip:{caller}@{host}>\n{extra}Content-Length: {length}\n\n"
 )
 

@@ -6,6 +6,7 @@ import pytest
 
 from media.ua import api
 from media.ua.settings import Settings
+from tests.kit.numbers import CALLERS
 from tests.media.ua.agents import SDP, Agent, B, C, Raw, method
 from tests.media.ua.test_incoming import answered, invite, nothing_left, scene
 
@@ -139,6 +140,16 @@ def test_who_calls() -> None:
     )
     third = a.got(api.IncomingCall)[2]
     assert third.calling == "+86138" and third.leg.call.startswith("call-")
+
+
+@pytest.mark.parametrize(("asserted", "sender", "privacy", "shown"), CALLERS)
+def test_who_withholds_the_number(asserted: tuple[str, str] | None, sender: tuple[str, str], privacy: str, shown: str) -> None:
+    """What the edge withholds from the router, seat and ledger are not told either."""
+    link, a, raw = scene()
+    lines = [f"P-Asserted-Identity: <sip:{'@'.join(asserted)}>"] if asserted else []
+    lines += [f"Privacy: {privacy}"] if privacy else []
+    invite(link, raw, caller=sender[0], domain=sender[1], extra="\n".join(lines))
+    assert a.one(api.IncomingCall).calling == shown
 
 
 def test_an_ack_on_the_branch_of_the_invite_counts() -> None:

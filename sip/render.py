@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import ipaddress
 import os
 import re
@@ -17,12 +18,12 @@ from sip.kemi.settings import ENV, Settings
 
 HERE = Path(__file__).parent
 SITE = 10  # so many times the wrong passwords of one account are too many for one address
-TRUNK, MEDIA, CENTRE = 1, 2, 3  # groups of the address list (sip/kemi/admit.py: Side)
-NODES = 1  # the dispatcher's set (sip/kemi/route.py)
+TRUNK, MEDIA, CENTRE = 1, 2, 3  # groups of the address list (sip/routes/admit.cfg)
+NODES = 1  # the dispatcher's set (sip/routes/inbound.cfg)
 GUARD_MS = 1000  # a suspended call goes on by the fallback after so long, whatever became of the question
 
 
-_PLAIN = re.compile(r"[A-Za-z0-9._~:/@%+*\[\]-]+")
+_PLAIN = re.compile(r"[A-Za-z0-9._~:;/@%+*\[\]-]+")
 
 
 class EdgeError(Exception):
@@ -98,11 +99,60 @@ def entry_file(folder: Path) -> str:
     return f'#!KAMAILIO\ninclude_file "{HERE / "kamailio.cfg"}"\ninclude_file "{folder / "tables.cfg"}"\n'
 
 
-def tables(config: CentreConfig) -> str:
-    """Names and addresses of the configuration, put into shared tables before Kamailio forks."""
+def tables(config: CentreConfig, secret: str) -> str:
+    """Names and addresses of the configuration, put into shared tables before Kamailio forks.
+
+    settings   origins (any, some), outbound (the first trunk that takes calls), nodes (how many), names (of nodes, ";" between)
+    origins    Origin header that may open a WebSocket -> 1
+    labels     kind:name of a media node, trunk, centre (and the URI of a node) -> its label; names: label -> name
+    nodes      label of a node -> its URI; edges: label of a centre -> host:port of its edge; centres: realm -> label of a centre
+    outbound   trunk that takes calls -> host:port
+    inner      port to which no SIP goes: any (on all addresses of this machine) or own (on the edge's alone)
+    """
+    lines = _settings(config)
+    for kind, names in _parties(config).items():
+        for name in names:
+            label = label_of(secret, kind, name)
+            lines += [_entry("labels", f"{kind}:{name}", label), _entry("names", label, name)]
+    for name, uri in config.media_uris.items():
+        label, plain = label_of(secret, "media", name), uri.partition(";")[0]
+        lines += [_entry("labels", plain, label), _entry("nodes", label, plain)]
+    for peer in config.peer:
+        if peer.realm and peer.edge:
+            label = label_of(secret, "centre", peer.name)
+            lines += [_entry("centres", peer.realm.lower(), label), _entry("edges", label, peer.edge)]
+    lines += [_entry("outbound", quote(trunk.name, safe=""), trunk.outbound) for trunk in config.trunk if trunk.outbound]
+    lines += [_entry("inner", str(port), "any") for port in inner_ports(config)]
+    lines += [_entry("inner", str(port), "own") for port in (config.ports.sip, config.ports.tls)]
+    return "event_route[htable:mod-init] {\n" + "".join(f"    {line}\n" for line in lines) + "}\n"
+
+
+def _settings(config: CentreConfig) -> list[str]:
     lines = [_entry("settings", "origins", "some" if config.edge.origins else "any")]
     lines += [_entry("origins", origin, "1") for origin in config.edge.origins]
-    return "event_route[htable:mod-init] {\n" + "".join(f"    {line}\n" for line in lines) + "}\n"
+    lines += [_entry("settings", "outbound", quote(trunk.name, safe="")) for trunk in config.trunk if trunk.outbound][:1]
+    lines += [_entry("settings", "nodes", str(len(config.media_uris))), _entry("settings", "names", ";".join(config.media_uris))]
+    return lines
+
+
+def _parties(config: CentreConfig) -> dict[str, list[str]]:
+    trunks = [quote(trunk.name, safe="") for trunk in config.trunk]
+    return {"media": list(config.media_uris), "trunk": trunks, "centre": [peer.name for peer in config.peer]}
+
+
+def label_of(secret: str, kind: str, name: str) -> str:
+    """What stands for a name of the configuration in Record-Routes: the same over restarts, and it tells nobody the name."""
+    return hmac.digest(secret.encode(), f"label {kind} {name}".encode(), "sha256").hex()[:12]
+
+
+def inner_ports(config: CentreConfig) -> list[int]:
+    """Ports of this machine on which services of the centre listen that take no SIP."""
+    ports = config.ports
+    single = {ports.edge_http, ports.ship_metrics, ports.redis, ports.console}
+    nodes = range(config.media.nodes)
+    rows = {first + n for first in (ports.media_metrics, ports.ng, ports.dtmf, ports.rtp_http) for n in nodes}
+    routers = {first + n for first in (ports.router, ports.router_metrics) for n in range(config.router.instances)}
+    return sorted(single | rows | routers)
 
 
 def _entry(table: str, key: str, value: str) -> str:
@@ -139,6 +189,7 @@ def environment(config: CentreConfig, folder: Path, secret: str) -> dict[str, st
         "EDGE_REDIS": f"{direct};db={database}",
         "EDGE_LOCATION": f"redis://{login}{redis.hostname}:{redis.port or 6379}/{database}",
         "EDGE_SECRET": secret,
+        "EDGE_SEAL": hmac.digest(secret.encode(), b"seal", "sha256").hex(),
         "EDGE_FLOOD": config.edge.flood_per_2s,
         "EDGE_HOLD_OFF": config.edge.hold_off_s,
         "EDGE_REALM": config.edge.realm,
@@ -168,13 +219,14 @@ def write(config: CentreConfig) -> Rendered:
     journal_of(config).mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
     certificate, key = _certificate(config, folder)
+    secret = _secret(folder / "secret")
     (folder / "edge.json").write_text(settings_of(config).dump(), encoding="utf-8")
     (folder / "address.list").write_text(address_list(config), encoding="utf-8")
     (folder / "dispatcher.list").write_text(dispatcher_list(config), encoding="utf-8")
-    (folder / "tables.cfg").write_text(tables(config), encoding="utf-8")
+    (folder / "tables.cfg").write_text(tables(config, secret), encoding="utf-8")
     (folder / "edge.cfg").write_text(entry_file(folder), encoding="utf-8")
     (folder / "tls.cfg").write_text(tls_config(certificate, key), encoding="utf-8")
-    return Rendered(folder, environment(config, folder, _secret(folder / "secret")))
+    return Rendered(folder, environment(config, folder, secret))
 
 
 def _secret(path: Path) -> str:

@@ -14,13 +14,7 @@ from sip.kemi.journal import Journal
 from sip.kemi.settings import Settings
 
 ENTERED = "invites_total"
-ENDED = "outcomes_total"
-REFUSED = "refused_total"
-ROUTED = "routed_total"
 LOST = "unwritten_total"
-RESOLVED = "owner_lookups_total"
-REGISTERS = "registers_total"
-PLACED = "placements_total"
 
 
 class Entry(NamedTuple):
@@ -61,7 +55,7 @@ class Accounts:
     def entered(self, entry: Entry) -> None:
         """An INVITE without To tag came in."""
         body = {"edge": self._settings.edge, "trunk": entry.trunk, "calling": entry.calling, "called": entry.called}
-        body |= {"source_address": KSR.kx.get_srcip(), "sip_call_id": text("$ci")}
+        body |= {"source_address": text("$si"), "sip_call_id": text("$ci")}
         self._write(entry.call, "edge_invite", f"{entry.leg or entry.call}:e:invite", body)
         count(ENTERED, entry.trunk or "unknown")
 
@@ -69,7 +63,6 @@ class Accounts:
         """Its transaction got its final answer. A repeat writes the same id again, which is harmless."""
         body = {"edge": self._settings.edge, "sip_status": status, "sip_reason": reason, "routed_by": routed_by}
         self._write(call, "edge_outcome", f"{leg or call}:e:outcome", body)
-        count(ENDED, f"{status // 100}xx")
 
     def _write(self, call: str, kind: str, name: str, body: dict[str, str | int]) -> None:
         body = {key: value for key, value in body.items() if value not in ("", 0)}

@@ -22,7 +22,7 @@ from tierline.common.v1 import common_pb2
 from tierline.routing.v1 import routing_pb2
 
 from ops.inner import Identity
-from sip.kemi import headers, hooks
+from sip.kemi import headers
 from sip.kemi.account import Accounts, Entry
 from sip.kemi.routers import Routers, now_ms
 from sip.kemi.settings import Settings
@@ -31,6 +31,7 @@ HEAD = struct.Struct("!IIQ")  # transaction's index and label, monotonic ms of a
 LATENCY = "route_ms"
 UP = "router_up"
 LISTENING = "asker"  # shared variable of kamailio.cfg: 1 when questions are read
+CONTINUE = "CONTINUE"  # route of sip/routes/asker.cfg
 LONGEST = 65536  # bytes of a question
 
 
@@ -45,27 +46,39 @@ class Question(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of it: exactly one of why, refuse, seat, node is set."""
+    """What came of it. `kind`: media, seat, refuse; "" for no answer, `why` tells."""
 
-    why: str = ""  # no answer: the reason told in X-Tierline-Routed
+    kind: str = ""
+    why: str = ""
     refuse: int = 0  # SIP status
     reason: str = ""
     seat: str = ""
     node: str = ""
-    uri: str = ""
     home: str = ""
     vip: int = 0
 
+    def tell(self) -> None:
+        """To route RESUME."""
+        for name, value in (("kind", self.kind), ("why", self.why), ("reason", self.reason), ("seat", self.seat)):
+            KSR.pv.sets(f"$var({name})", value)
+        KSR.pv.sets("$var(node)", self.node)
+        KSR.pv.sets("$var(home)", self.home)
+        KSR.pv.seti("$var(vip)", self.vip)
+        KSR.pv.seti("$var(status)", self.refuse)
 
-def go_on(index: int, label: int) -> None:
-    """Continue a suspended transaction in route RESUME. By a native route: the function for Python knows no native ones."""
+
+def go_on(index: int, label: int, answer: Answer) -> bool:
+    """Continue a suspended transaction in route RESUME (the function that Python has knows no routes); False if it was gone."""
+    answer.tell()
+    KSR.pv.seti("$var(resumed)", 0)
     KSR.pv.seti("$var(index)", index)
     KSR.pv.seti("$var(label)", label)
-    KSR.route(hooks.CONTINUE)
+    KSR.route(CONTINUE)
+    return bool(KSR.pv.get("$var(resumed)"))
 
 
 class Line:
-    """The pair of sockets, shared by all processes, and the answer at hand in this one."""
+    """The pair of sockets, shared by all processes."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -73,7 +86,6 @@ class Line:
         for end in (self.inlet, self.outlet):
             end.setblocking(False)
         self.outlet.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 << 20)
-        self.answer: Answer | None = None
 
     def ask(self, question: Question) -> bool:
         """Hand the question over; False if the asker does not keep up or is gone."""
@@ -105,12 +117,12 @@ def read(message: bytes) -> Answer:
     kind = reply.WhichOneof("decision")
     home = reply.home
     where = headers.home_value(home.country, home.province, home.city, home.carrier)
-    if kind == "media" and reply.media.uri:
-        return Answer(node=reply.media.node, uri=reply.media.uri.partition(";")[0], home=where, vip=reply.vip)
+    if kind == "media" and reply.media.node:
+        return Answer("media", node=reply.media.node, home=where, vip=reply.vip)
     if kind == "seat" and reply.seat.seat:
-        return Answer(seat=reply.seat.seat, home=where)
+        return Answer("seat", seat=reply.seat.seat, home=where)
     if kind == "refuse" and 300 <= reply.refuse.sip_status < 700:
-        return Answer(refuse=reply.refuse.sip_status, reason=_phrase(reply.refuse.reason))
+        return Answer("refuse", refuse=reply.refuse.sip_status, reason=_phrase(reply.refuse.reason))
     return Answer(why="bad_reply")
 
 
@@ -186,9 +198,7 @@ class Asker:
             self._routers.ask(question, asked + self._settings.deadline_ms, done)
 
     def _continue(self, index: int, label: int, answer: Answer, question: bytes, asked: int) -> None:
-        self._line.answer = answer
-        go_on(index, label)
-        if self._line.answer is not None:
+        if not go_on(index, label, answer):
             self._not_resumed(question, asked)
 
     def _not_resumed(self, question: bytes, asked: int) -> None:
@@ -196,7 +206,6 @@ class Asker:
 
         Later than the guard it was not that: the failure route took the call on.
         """
-        self._line.answer = None
         if now_ms() - asked < self._settings.guard_ms:
             request = routing_pb2.RouteCallRequest.FromString(question)
             self._accounts.ended(request.call, 487, "Request Terminated", "edge")

@@ -1,8 +1,6 @@
 """What Kamailio loads: the script object and its hooks. Wires the rooms and does nothing else.
 
-One request's way: gate (admit.py) -> by method: CANCEL | in a dialog (dialog.py) | REGISTER (register.py) | INVITE of a trunk
-(route.py), of a media node (seat.py, between.py to another centre's seat, outbound.py to a carrier), of another centre
-(between.py).
+Routing is native (sip/routes); Python is entered for the question to the router and for accounting lines.
 """
 
 from __future__ import annotations
@@ -22,11 +20,7 @@ from sip.kemi import settings as config
 from sip.kemi.account import Accounts
 from sip.kemi.admit import Gate, Peer, Refusal, Side
 from sip.kemi.asker import Asker, Line
-from sip.kemi.between import Between
-from sip.kemi.dialog import Dialogs
-from sip.kemi.outbound import Outbound
 from sip.kemi.route import Inbound
-from sip.kemi.seat import Seats
 
 PR_SET_PDEATHSIG = 1
 SIDES = {"trunk": Side.TRUNK, "media": Side.MEDIA, "centre": Side.CENTRE}
@@ -38,14 +32,9 @@ class Script:
     def __init__(self, settings: config.Settings) -> None:
         accounts = Accounts(settings)
         line = Line(settings)
-        seats = Seats(settings)
         self._gate = Gate(settings, accounts)
         self._asker = Asker(settings, line, accounts)
-        self._inbound = Inbound(settings, accounts, line, seats)
-        self._seats = seats
-        self._outbound = Outbound(settings, accounts)
-        self._between = Between(settings, accounts, seats)
-        self._dialogs = Dialogs(settings, self._between)
+        self._inbound = Inbound(settings, accounts, line)
         self._main = os.getpid()
 
     def child_init(self, rank: int) -> int:
@@ -78,82 +67,23 @@ class Script:
         refusal = Refusal(int(KSR.pv.get("$var(status)")), KSR.pv.gete("$var(reason)"), "")
         return self._safely(lambda: self._gate.account(self._peer(), refusal))
 
-    def dialog(self, msg: object) -> int:
-        """A request inside a dialog."""
-        return self._safely(lambda: self._dialogs.request(self._peer()))
+    def ask(self, msg: object) -> int:
+        """A new INVITE of a trunk: account, suspend, ask. $var(asked): 1 asked, 0 not handed over, -1 not suspended."""
+        KSR.pv.seti("$var(asked)", -1)
+        return self._safely(lambda: self._inbound.ask(self._peer().name))
 
-    def inbound(self, msg: object) -> int:
-        """A new INVITE of a trunk."""
-        return self._safely(lambda: self._inbound.invite(self._peer()))
+    def entered(self, msg: object) -> int:
+        """A line for the INVITE at hand."""
+        return self._safely(self._inbound.entered)
 
-    def lent(self, msg: object) -> int:
-        """A new INVITE of another centre."""
-        return self._safely(lambda: self._between.lent(self._peer()))
-
-    def dial(self, msg: object) -> int:
-        """A new INVITE of a media node."""
-        return self._safely(lambda: self._dial(self._peer()))
-
-    def _dial(self, node: Peer) -> None:
-        """A media node calls a customer, or a seat: ours, or another centre's by its realm."""
-        wanted = self._outbound.wanted()
-        if wanted:
-            self._outbound.invite(node, wanted)
-            return
-        edge = self._between.edge_of(KSR.pv.gete("$rd"))
-        if edge:
-            self._between.away(node, edge)
-        else:
-            self._seats.invite(node)
+    def ended(self, msg: object) -> int:
+        """A line for its final answer."""
+        return self._safely(self._inbound.ended)
 
     def asker(self, msg: object) -> int:
         """The asker process; never returns."""
         self._asker.run()
         return 1
-
-    def resume(self, msg: object) -> int:
-        """A suspended INVITE goes on."""
-        return self._safely(self._inbound.resume)
-
-    def reply(self, msg: object) -> int:
-        """A reply to a carrier's INVITE."""
-        return self._safely(self._inbound.reply)
-
-    def failure(self, msg: object) -> int:
-        """A carrier's INVITE has failed so far."""
-        return self._safely(self._inbound.failure)
-
-    def reply_dialog(self, msg: object) -> int:
-        """A reply inside a dialog."""
-        return self._safely(lambda: self._dialogs.reply(self._gate.sender()))
-
-    def reply_seat(self, msg: object) -> int:
-        """A reply of a seat to an INVITE."""
-        return self._safely(self._seats.reply)
-
-    def reply_away(self, msg: object) -> int:
-        """A reply of another centre's seat to our INVITE."""
-        return self._safely(self._between.away_reply)
-
-    def failure_away(self, msg: object) -> int:
-        """Another centre's seat has failed."""
-        return self._safely(self._between.away_failure)
-
-    def reply_lent(self, msg: object) -> int:
-        """A reply of our seat to another centre's INVITE."""
-        return self._safely(self._between.lent_reply)
-
-    def failure_lent(self, msg: object) -> int:
-        """Our seat has failed another centre's INVITE."""
-        return self._safely(self._between.lent_failure)
-
-    def reply_out(self, msg: object) -> int:
-        """A carrier's reply to a call of ours."""
-        return self._safely(self._outbound.reply)
-
-    def failure_out(self, msg: object) -> int:
-        """A call of ours to a carrier has failed."""
-        return self._safely(self._outbound.failure)
 
     @staticmethod
     def _safely(hook: Callable[[], None]) -> int:

@@ -16,6 +16,7 @@ from ops.centre import Centre, CentreConfig, Edge, Media, Ports, Router, Trunk
 from ops.config import dump
 from ops.facts import Fact, decode
 from sip.control import command
+from sip.render import label_of
 from tests.kit.ports import free_block
 from tests.kit.wait import until
 
@@ -85,6 +86,10 @@ class EdgeKit:
         url = f"http://127.0.0.1:{self.config.ports.edge_http}{path}"
         with urllib.request.urlopen(url, timeout=5) as reply:
             return str(reply.read().decode())
+
+    def label(self, kind: str, name: str) -> str:
+        """What stands for a node, trunk or centre in Record-Routes."""
+        return label_of((self.config.state / "edge" / "secret").read_text(), kind, name)
 
     def rpc(self, method: str, *params: Any) -> Any:
         """A JSON-RPC command of Kamailio; its result."""

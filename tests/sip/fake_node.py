@@ -21,6 +21,11 @@ class FakeNode:
         self.requests: list[Message] = []
         endpoint.on_request = self._on_request
 
+    @property
+    def via(self) -> str:
+        """A new Via, without rport as media nodes write it."""
+        return f"SIP/2.0/UDP {self.endpoint.host}:{self.endpoint.port};branch=z9hG4bK{unique('n')}"
+
     def invites(self) -> list[Message]:
         """INVITEs outside a dialog, in order, retransmissions left out."""
         first = {m.get("via").partition(";rport")[0]: m for m in reversed(self.requests) if m.method == "INVITE"}

@@ -140,8 +140,12 @@ class Endpoint(asyncio.DatagramProtocol):
 
 
 def request(method: str, uri: str, via: str, headers: dict[str, str], body: str = "", extra: str = "") -> str:
-    """A request; `headers` override the usual ones, `extra` lines go before Content-Length as they are."""
-    usual = {"Via": f"{via};branch=z9hG4bK{unique('b')};rport", "Max-Forwards": "70", "CSeq": f"1 {method}"}
+    """A request; `headers` override the usual ones, `extra` lines go before Content-Length as they are.
+
+    A `via` with a branch is taken as it is.
+    """
+    via = via if ";branch=" in via else f"{via};branch=z9hG4bK{unique('b')};rport"
+    usual = {"Via": via, "Max-Forwards": "70", "CSeq": f"1 {method}"}
     lines = [f"{name}: {value}" for name, value in (usual | headers).items()]
     return f"{method} {uri} SIP/2.0\r\n" + "\r\n".join(lines) + f"\r\n{extra}Content-Length: {len(body.encode())}\r\n\r\n{body}"
 

@@ -99,14 +99,14 @@ class Stage:
     @property
     def via(self) -> str:
         """Via of the node, without branch."""
-        return f"SIP/2.0/UDP {self.node.endpoint.host}:{self.node.endpoint.port}"
+        return self.node.via.partition(";")[0]
 
     def send(self, dialog: Dialog, method: str, **headers: str) -> None:
         """A request of the node."""
         routes = "".join(f"Route: {route}\r\n" for route in dialog.routes)
         usual = {"From": dialog.local, "To": dialog.remote, "Call-ID": dialog.call_id, "CSeq": f"{dialog.cseq} {method}"}
         extra = f"{routes}X-Tierline-Call: {CALL}\r\n"
-        self.node.endpoint.send(request(method, dialog.target, self.via, usual | headers, extra=extra), self.country.hubei.sip)
+        self.node.endpoint.send(request(method, dialog.target, self.node.via, usual | headers, extra=extra), self.country.hubei.sip)
 
     async def answered(self) -> tuple[str, Dialog, Message]:
         """A conversation: its placement, the node's dialog, the INVITE as the phone got it."""
@@ -147,7 +147,7 @@ async def test_a_seat_of_another_centre_answers(stage: Stage) -> None:
     assert b"ierline-" not in invite.raw
     routes = " ".join(dialog.routes)
     assert f";p={placement}" in routes
-    assert ";n=m1" in routes
+    assert f"a=n~{stage.country.hubei.label('media', 'm1')};" in routes
     for kit, way, trunk in ((stage.country.hubei, "away", "hunan.tierline"), (stage.country.hunan, "lent", "hubei")):
         facts = {fact.id: fact for fact in kit.facts() if fact.call == call}
         assert set(facts) == {f"{placement}:{way}:e:invite", f"{placement}:{way}:e:outcome"}

@@ -68,17 +68,15 @@ def dial(node: FakeNode, call: str, trunk: str = "carrier-a", number: str = "138
     contact = f"<sip:{call}.a@{node.edge[0]}:{node.edge[1]}>"
     inside = {"X-Tierline-Call": call, "X-Tierline-Dial": trunk, "Server": "inside m1"}
     headers = {"From": dialog.local, "To": dialog.remote, "Call-ID": dialog.call_id, "Contact": contact, **inside}
-    via = f"SIP/2.0/UDP {node.endpoint.host}:{node.endpoint.port}"
-    node.endpoint.send(request("INVITE", dialog.target, via, headers), node.edge)
+    node.endpoint.send(request("INVITE", dialog.target, node.via, headers), node.edge)
     return dialog
 
 
 def within(end: FakeNode, dialog: Dialog, method: str, cseq: int) -> None:
     """A request of a dialog's end."""
     headers = {"From": dialog.local, "To": dialog.remote, "Call-ID": dialog.call_id, "CSeq": f"{cseq} {method}"}
-    via = f"SIP/2.0/UDP {end.endpoint.host}:{end.endpoint.port}"
     routes = "".join(f"Route: {route}\r\n" for route in dialog.routes)
-    end.endpoint.send(request(method, dialog.target, via, headers, extra=routes), end.edge)
+    end.endpoint.send(request(method, dialog.target, end.via, headers, extra=routes), end.edge)
 
 
 def accounted(world: World, call: str) -> list[Fact]:

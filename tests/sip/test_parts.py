@@ -128,7 +128,9 @@ def test_names_across_the_languages() -> None:
     called = set(re.findall(r'python_exec\("(\w+)"', routes))
     assert called
     assert called | {"child_init"} <= methods
-    named = set(re.findall(r'= "([A-Z_]+)"', (KEMI / "hooks.py").read_text()))
+    (resumes,) = re.findall(r'CONTINUE = "([A-Z_]+)"', (KEMI / "asker.py").read_text())
+    assert f"route[{resumes}]" in routes
+    named = set(re.findall(r'(?:route\(|t_on_\w+\(")([A-Z_]{3,})\b', routes))
     assert named <= set(re.findall(r"(?m)^\w*route\[(\w+)\]", routes))
 
 

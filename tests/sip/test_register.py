@@ -65,10 +65,9 @@ def phone(endpoint: Endpoint, edge: EdgeKit, seat: str = "1001", password: str =
 def dial(world: World, seat: str, extra: str = "") -> str:
     """m1 sends an INVITE for a seat to the edge; its Call-ID."""
     node = world.m1.endpoint
-    via = f"SIP/2.0/UDP {node.host}:{node.port}"
     headers = {"From": "<sip:13812345678@tierline.local>;tag=n", "To": f"<sip:{seat}@tierline.local>", "Call-ID": unique("leg")}
     headers |= {"Contact": f"<sip:{CALL}.b1@{world.edge.sip[0]}:{world.edge.sip[1]}>", "User-Agent": f"node {node.port}"}
-    text = request("INVITE", f"sip:{seat}@tierline.local", via, headers, extra=f"X-Tierline-Call: {CALL}\r\n{extra}")
+    text = request("INVITE", f"sip:{seat}@tierline.local", world.m1.via, headers, extra=f"X-Tierline-Call: {CALL}\r\n{extra}")
     node.send(text, world.edge.sip)
     return headers["Call-ID"]
 
@@ -91,7 +90,7 @@ async def test_udp(world: World) -> None:
     accept(invite, seat.contact, seat.endpoint, invite.source)
     answer = await world.m1.endpoint.final()
     assert answer.status == 200
-    assert "n=m1" in answer.get("record-route")
+    assert f"a=n~{world.edge.label('media', 'm1')};b=s~1001~udp~" in answer.get("record-route")
 
 
 @pytest.mark.parametrize("transport", ["TCP", "TLS"])
@@ -151,8 +150,7 @@ def node_bye(world: World, answer: Message) -> str:
     """The node hangs up."""
     routes = "".join(f"Route: {route}\r\n" for route in reversed(answer.all("record-route")))
     headers = {"From": answer.get("from"), "To": answer.get("to"), "Call-ID": answer.get("call-id"), "CSeq": "2 BYE"}
-    via = f"SIP/2.0/UDP {world.m1.endpoint.host}:{world.m1.endpoint.port}"
-    return request("BYE", answer.get("contact").strip("<>"), via, headers, extra=routes)
+    return request("BYE", answer.get("contact").strip("<>"), world.m1.via, headers, extra=routes)
 
 
 async def test_foreign_origin(world: World) -> None:

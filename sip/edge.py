@@ -26,7 +26,7 @@ from sip.render import HERE, EdgeError, folder_of, write
 
 logger = logging.getLogger(__name__)
 MODULES = ("/usr/lib/*/kamailio/modules", "/usr/lib64/kamailio/modules", "/usr/lib/kamailio/modules")
-SHARED_MB = "512"  # address space, not memory: pages count when used. 128 KB a TCP connection, some KB a transaction
+SHARED_MB = "1024"  # address space, not memory: pages count when used. The most connections (sip/limits.cfg) take 0.4 of it
 PRIVATE_MB = "16"
 GONE_MS = 3000
 PASSWORD = "s#redis://:[^@]*@#redis://:***@#g"  # for sed: what stands in the log in its place

@@ -69,7 +69,7 @@ async def test_a_silent_connection_is_closed(world: World) -> None:
 
 
 async def test_who_registered_is_kept(world: World) -> None:
-    """Who asked something has a minute to answer the challenge; who registered keeps the connection for as long as a registration."""
+    """Who asked something has a minute to answer the challenge; who registered keeps the connection for an hour."""
     wire = await Stream.open(world.edge.sip)
     seat = Seat(wire, world.edge.sip, world.edge.config.edge.realm, "1001", "secret")
     seat.transport, seat.contact = "TCP", f"<sip:1001@{wire.host}:{wire.port};transport=tcp>"

@@ -105,6 +105,13 @@ async def test_content_length_too_long(world: World) -> None:
     assert refused[-1].body["routed_by"] == "edge"
 
 
+async def test_octets_behind_the_body(world: World) -> None:
+    """What stands in a datagram behind the Content-Length is ignored (RFC 3261 §18.3), by the edge and by the media node."""
+    assert await ask(world, options(world, world.caller.via) + "INVITE sip:x SIP/2.0") == 200
+    world.caller.invite(world.caller.dialog(), extra="X-A: b\r\nContent-Length: 0\r\n\r\ntrailing")
+    assert (await world.caller.endpoint.final()).status == 200
+
+
 async def test_no_utf8_invite(world: World) -> None:
     """An INVITE with bytes that are no UTF-8 where the edge must read: 400 and a fact, not silence."""
     raw = options(world, world.caller.via, method="INVITE", uri="sip:\udcff\udcfe@127.0.0.1")

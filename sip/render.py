@@ -14,6 +14,7 @@ from urllib.parse import quote, urlsplit
 
 from ops import inner, redis_access
 from ops.centre import CentreConfig
+from sip.control import LONGEST_PATH, SOCKET
 from sip.kemi.settings import ENV, Settings
 
 HERE = Path(__file__).parent
@@ -220,6 +221,8 @@ def write(config: CentreConfig) -> Rendered:
     folder.chmod(0o700)
     certificate, key = _certificate(config, folder)
     secret = _secret(folder / "secret")
+    if len(os.fsencode(folder / SOCKET)) > LONGEST_PATH:
+        raise EdgeError(f"{folder}: the path is too long for a Unix socket; choose a state folder with a shorter one")
     (folder / "edge.json").write_text(settings_of(config).dump(), encoding="utf-8")
     (folder / "address.list").write_text(address_list(config), encoding="utf-8")
     (folder / "dispatcher.list").write_text(dispatcher_list(config), encoding="utf-8")

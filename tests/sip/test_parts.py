@@ -119,6 +119,12 @@ def test_bad_trunk_address(tmp_path: Path) -> None:
         render.address_list(config)
 
 
+def test_a_path_too_long_for_the_control_socket(tmp_path: Path) -> None:
+    """A state folder whose sockets the kernel could not take is refused with what to do."""
+    with pytest.raises(render.EdgeError, match="choose a state folder with a shorter one"):
+        render.write(edge_config(tmp_path / ("x" * 100)))
+
+
 def test_names_across_the_languages() -> None:
     """What routes call in Python is a method there, what Python names to Kamailio is a route: else it is told only in flight."""
     tree = ast.parse((KEMI / "main.py").read_text())

@@ -14,6 +14,7 @@ from urllib.parse import quote, urlsplit
 
 from ops import inner, redis_access
 from ops.centre import CentreConfig
+from ops.ports import uses
 from sip.control import LONGEST_PATH, SOCKET
 from sip.kemi.settings import ENV, Settings
 
@@ -21,6 +22,7 @@ HERE = Path(__file__).parent
 SITE = 10  # so many times the wrong passwords of one account are too many for one address
 TRUNK, MEDIA, CENTRE = 1, 2, 3  # groups of the address list (sip/routes/admit.cfg)
 NODES = 1  # the dispatcher's set (sip/routes/inbound.cfg)
+SIP_OR_AUDIO = frozenset(["sip", "tls", "media_sip", "rtp_low"])  # uses of ports (ops/ports.py) that are no inner services
 GUARD_MS = 1000  # a suspended call goes on by the fallback after so long, whatever became of the question
 
 
@@ -148,12 +150,7 @@ def label_of(secret: str, kind: str, name: str) -> str:
 
 def inner_ports(config: CentreConfig) -> list[int]:
     """Ports of this machine on which services of the centre listen that take no SIP."""
-    ports = config.ports
-    single = {ports.edge_http, ports.ship_metrics, ports.redis, ports.console}
-    nodes = range(config.media.nodes)
-    rows = {first + n for first in (ports.media_metrics, ports.ng, ports.dtmf, ports.rtp_http) for n in nodes}
-    routers = {first + n for first in (ports.router, ports.router_metrics) for n in range(config.router.instances)}
-    return sorted(single | rows | routers)
+    return sorted({port for use in uses(config) if use.key not in SIP_OR_AUDIO for port in use.ports})
 
 
 def _entry(table: str, key: str, value: str) -> str:

@@ -12,7 +12,7 @@ import contextlib
 import logging
 import sys
 from collections.abc import AsyncIterator, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ from ops import log as logs
 from ops.clock import Clock, SystemClock
 from ops.config import ConfigError, load
 from ops.facts import Fact
+from ops.node_secret import node_secret
 from ops.ports import LOOPBACK
 
 log = logging.getLogger(__name__)
@@ -116,7 +117,7 @@ async def node(config: MediaConfig, clock: Clock, meters: Meters) -> AsyncIterat
         vault = vault_of(centre)
         stack.push_async_callback(vault.close)
         audio = await stack.enter_async_context(rtpengine.connect(centre, config.index))
-        endpoint = Endpoint(config.settings, clock)
+        endpoint = Endpoint(replace(config.settings, secret=node_secret(config.centre.state)), clock)
         stack.push_async_callback(endpoint.close)
         session = Session(centre.routers, myself, clock, centre.identity(inner.MEDIA))
         engine = Engine(house, Parts(endpoint, audio, vault, session, outbox, clock, meters), centre.media.max_calls)

@@ -14,6 +14,7 @@ from urllib.parse import quote, urlsplit
 
 from ops import inner, redis_access
 from ops.centre import CentreConfig
+from ops.node_secret import node_secret
 from ops.ports import uses
 from sip.control import LONGEST_PATH, SOCKET
 from sip.kemi.settings import ENV, Settings
@@ -187,6 +188,7 @@ def environment(config: CentreConfig, folder: Path, secret: str) -> dict[str, st
         "EDGE_REDIS": f"{direct};db={database}",
         "EDGE_LOCATION": f"redis://{login}{redis.hostname}:{redis.port or 6379}/{database}",
         "EDGE_SECRET": secret,
+        "EDGE_NODES": node_secret(config.state),
         "EDGE_SEAL": hmac.digest(secret.encode(), b"seal", "sha256").hex(),
         "EDGE_FLOOD": config.edge.flood_per_2s,
         "EDGE_HOLD_OFF": config.edge.hold_off_s,

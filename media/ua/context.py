@@ -16,6 +16,7 @@ from media.ua.tables import On
 from media.ua.timer import Timer, Wheel
 from media.ua.transaction import COOKIE, Client, Counters, Server, Tell, Transactions
 from media.ua.wire import Answering, Draft, Hop, Packet
+from ops.node_secret import proof
 
 _AHEAD = 64
 
@@ -63,7 +64,8 @@ class Context:
 
     def via(self, hop: Hop, branch: str) -> str:
         """Our Via value. Without rport behind an edge of ours: it takes this Via off, and would write our address there."""
-        return f"SIP/2.0/{hop.transport.upper()} {self._sent_by};branch={branch}{self._rport}"
+        via = f"SIP/2.0/{hop.transport.upper()} {self._sent_by};branch={branch}{self._rport}"
+        return f"{via};proof={proof(self.settings.secret, via)}" if self.settings.secret else via
 
     def encode(self, draft: Draft, branch: str) -> tuple[bytes, Hop | None]:
         """The bytes of a request; the UDP hop if its length moved it to TCP (RFC 3261 §18.1.1)."""

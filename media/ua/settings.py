@@ -22,6 +22,7 @@ class Settings:
     session_s: int = 1800  # session timer offered (RFC 4028); 0: none, and the peer's are still honoured
     min_session_s: int = 90
     tcp_over: int = 0  # requests longer than that many bytes go by TCP (RFC 3261 §18.1.1: 1300); 0: never
+    secret: str = ""  # proves to the edge that requests are ours (ops/node_secret.py); "": no proof
     max_usages: int = 20_000  # a new INVITE beyond is answered 503
 
     @property

@@ -18,12 +18,10 @@ import KSR
 
 from sip.kemi import settings as config
 from sip.kemi.account import Accounts
-from sip.kemi.admit import Gate, Peer, Refusal, Side
 from sip.kemi.asker import Asker, Line
 from sip.kemi.route import Inbound
 
 PR_SET_PDEATHSIG = 1
-SIDES = {"trunk": Side.TRUNK, "media": Side.MEDIA, "centre": Side.CENTRE}
 
 
 class Script:
@@ -32,7 +30,6 @@ class Script:
     def __init__(self, settings: config.Settings) -> None:
         accounts = Accounts(settings)
         line = Line(settings)
-        self._gate = Gate(settings, accounts)
         self._asker = Asker(settings, line, accounts)
         self._inbound = Inbound(settings, accounts, line)
         self._main = os.getpid()
@@ -50,27 +47,18 @@ class Script:
 
     # ---- called by python_exec of the routes (sip/routes)
     @staticmethod
-    def _peer() -> Peer:
-        """Who sends, as route ADMIT found out."""
-        return Peer(SIDES.get(KSR.pv.gete("$avp(side)"), Side.OTHER), unquote(KSR.pv.gete("$avp(peer)")))
-
-    def proof(self, msg: object) -> int:
-        """A request over TCP from the host of a media node: is it that node's?"""
-        peer = self._gate.sender()
-        if peer.side is Side.MEDIA:
-            KSR.pv.sets("$avp(side)", "media")
-            KSR.pv.sets("$avp(peer)", peer.name)
-        return 1
+    def _trunk() -> str:
+        """The trunk that sends; "" if it is none."""
+        return unquote(KSR.pv.gete("$avp(peer)")) if KSR.pv.gete("$avp(side)") == "trunk" else ""
 
     def refused(self, msg: object) -> int:
         """A new INVITE is refused by $var(status) and $var(reason)."""
-        refusal = Refusal(int(KSR.pv.get("$var(status)")), KSR.pv.gete("$var(reason)"), "")
-        return self._safely(lambda: self._gate.account(self._peer(), refusal))
+        return self._safely(lambda: self._inbound.refused(self._trunk()))
 
     def ask(self, msg: object) -> int:
         """A new INVITE of a trunk: account, suspend, ask. $var(asked): 1 asked, 0 not handed over, -1 not suspended."""
         KSR.pv.seti("$var(asked)", -1)
-        return self._safely(lambda: self._inbound.ask(self._peer().name))
+        return self._safely(lambda: self._inbound.ask(self._trunk()))
 
     def entered(self, msg: object) -> int:
         """A line for the INVITE at hand."""

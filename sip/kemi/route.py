@@ -44,6 +44,12 @@ class Inbound:
         first = text("$hdr(Diversion)")
         return headers.diversion_of(first, "" if first else text("$(hdr(History-Info)[-1])"))
 
+    def refused(self, trunk: str) -> None:
+        """A new INVITE that the edge refuses with $var(status), $var(reason)."""
+        entry = self._entry(trunk)
+        self._accounts.entered(entry)
+        self._accounts.ended(entry.call, int(KSR.pv.get("$var(status)")), text("$var(reason)"), "edge")
+
     def entered(self) -> None:
         """The INVITE of a leg that is not the call's first."""
         leg, trunk = text("$avp(leg)"), unquote(text("$var(trunk)"))

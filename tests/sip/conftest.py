@@ -55,7 +55,7 @@ async def build(edge: EdgeKit, router: FakeRouter | None = None) -> World:
     nodes = []
     for name in edge.config.media_uris:
         port = edge.config.ports.media_sip + int(name[1:]) - 1
-        nodes.append(FakeNode(await Endpoint.open(edge.config.media.address, port), name, edge.sip))
+        nodes.append(FakeNode(await Endpoint.open(edge.config.media.address, port), name, edge.sip, edge.secret))
     router = router or await FakeRouter(target(edge.config.routers[0], EDGE)).start()
     world = World(edge, router, nodes, Caller(await Endpoint.open(CARRIER), edge.sip))
     world.to(world.m1)

@@ -15,6 +15,7 @@ from typing import Any
 from ops.centre import Centre, CentreConfig, Edge, Media, Ports, Router, Trunk
 from ops.config import dump
 from ops.facts import Fact, decode
+from ops.node_secret import node_secret
 from sip.control import command
 from sip.render import label_of
 from tests.kit.ports import free_block
@@ -86,6 +87,11 @@ class EdgeKit:
         url = f"http://127.0.0.1:{self.config.ports.edge_http}{path}"
         with urllib.request.urlopen(url, timeout=5) as reply:
             return str(reply.read().decode())
+
+    @property
+    def secret(self) -> str:
+        """Of the media nodes."""
+        return node_secret(self.config.state)
 
     def label(self, kind: str, name: str) -> str:
         """What stands for a node, trunk or centre in Record-Routes."""

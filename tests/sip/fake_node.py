@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ops.node_secret import proof
 from tests.sip.sip_client import Endpoint, Message, respond, unique
 
 
 class FakeNode:
     """Answers OPTIONS, and INVITEs by `answer`: a status, or a function that does it itself. Keeps all requests."""
 
-    def __init__(self, endpoint: Endpoint, name: str, edge: tuple[str, int]) -> None:
+    def __init__(self, endpoint: Endpoint, name: str, edge: tuple[str, int], secret: str = "") -> None:
+        self.secret = secret
         self.endpoint = endpoint
         self.name = name
         self.edge = edge
@@ -23,8 +25,12 @@ class FakeNode:
 
     @property
     def via(self) -> str:
-        """A new Via, without rport as media nodes write it."""
-        return f"SIP/2.0/UDP {self.endpoint.host}:{self.endpoint.port};branch=z9hG4bK{unique('n')}"
+        """A new Via, without rport and with the proof, as media nodes write it."""
+        return self.proved(f"SIP/2.0/UDP {self.endpoint.host}:{self.endpoint.port};branch=z9hG4bK{unique('n')}")
+
+    def proved(self, via: str) -> str:
+        """With the proof of a media node, if it is one."""
+        return f"{via};proof={proof(self.secret, via)}" if self.secret else via
 
     def invites(self) -> list[Message]:
         """INVITEs outside a dialog, in order, retransmissions left out."""

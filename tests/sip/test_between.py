@@ -93,13 +93,19 @@ class Stage:
         dialog = Dialog(unique("leg"), "<sip:13812345678@hubei.tierline>;tag=n", f"<{target}>", target)
         dialog.branch = f"z9hG4bK{unique('i')}"
         contact = f"<sip:{placement.partition('.')[0]}.b1@{edge[0]}:{edge[1]}>"
-        self.send(dialog, "INVITE", Via=f"{self.via};branch={dialog.branch}", Contact=contact, **{"User-Agent": f"n {node.port}"})
+        self.send(
+            dialog,
+            "INVITE",
+            Via=self.node.proved(f"{self.via};branch={dialog.branch}"),
+            Contact=contact,
+            **{"User-Agent": f"n {node.port}"},
+        )
         return dialog
 
     @property
     def via(self) -> str:
         """Via of the node, without branch."""
-        return self.node.via.partition(";")[0]
+        return f"SIP/2.0/UDP {self.node.endpoint.host}:{self.node.endpoint.port}"
 
     def send(self, dialog: Dialog, method: str, **headers: str) -> None:
         """A request of the node."""
@@ -127,7 +133,9 @@ class Stage:
 async def stage(country: Country) -> AsyncIterator[Stage]:
     """The phone is registered in Hunan."""
     config = country.hubei.config
-    node = FakeNode(await Endpoint.open(config.media.address, config.ports.media_sip), "m1", country.hubei.sip)
+    node = FakeNode(
+        await Endpoint.open(config.media.address, config.ports.media_sip), "m1", country.hubei.sip, country.hubei.secret
+    )
     phone = await Endpoint.open("127.0.0.1")
     seat = Seat(phone, country.hunan.sip, "hunan.tierline", "8009", "secret")
     try:
@@ -194,7 +202,7 @@ async def test_cancelled(stage: Stage) -> None:
     stage.phone.send(respond(invite, 180, tag="seat"), invite.source)
     while (await stage.node.endpoint.receive()).status != 180:
         pass
-    stage.send(dialog, "CANCEL", Via=f"{stage.via};branch={dialog.branch}")
+    stage.send(dialog, "CANCEL", Via=stage.node.proved(f"{stage.via};branch={dialog.branch}"))
     cancel = await stage.phone.final()
     assert cancel.method == "CANCEL"
     stage.phone.send(respond(cancel, 200, tag="seat"), cancel.source)

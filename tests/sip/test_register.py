@@ -13,6 +13,7 @@ import redis
 from tierline.routing.v1 import routing_pb2
 
 from ops import keys
+from ops.node_secret import proof
 from ops.provision import DigestSecrets
 from tests.kit.redis_server import RedisServer
 from tests.kit.wait import until_async
@@ -174,21 +175,42 @@ async def test_behind_nat(world: World) -> None:
     assert (await seat.endpoint.final()).method == "BYE"
 
 
+async def over_tcp(world: World, via: str, extra: str = "") -> Stream:
+    """An INVITE for seat 1006 over TCP from any port of the node's host."""
+    wire = await Stream.open(world.edge.sip)
+    headers = {"From": "<sip:1@tierline.local>;tag=n", "To": "<sip:1006@tierline.local>", "Call-ID": unique("tcp")}
+    headers |= {"Contact": f"<sip:{CALL}.b1@{world.edge.sip[0]}:{world.edge.sip[1]};transport=tcp>"}
+    wire.send(request("INVITE", "sip:1006@tierline.local", via, headers, extra=extra), world.edge.sip)
+    return wire
+
+
 async def test_node_over_tcp(world: World) -> None:
-    """A media node's INVITE over TCP, from whatever port, is known by the port in its Via; a stranger's is refused."""
+    """A media node's INVITE over TCP, from whatever port, is known by its proof; the phone sees nothing of it."""
     seat = phone(await Endpoint.open("127.0.0.1"), world.edge, "1006")
     assert (await seat.register()).status == 200
-    for port, heard in ((world.m1.endpoint.port, True), (9, False)):
-        wire = await Stream.open(world.edge.sip)
-        headers = {"From": "<sip:1@tierline.local>;tag=n", "To": "<sip:1006@tierline.local>", "Call-ID": unique("tcp")}
-        headers |= {"Contact": f"<sip:{CALL}.b1@{world.edge.sip[0]}:{world.edge.sip[1]};transport=tcp>"}
-        wire.send(request("INVITE", "sip:1006@tierline.local", f"SIP/2.0/TCP 127.0.0.1:{port}", headers), world.edge.sip)
-        if heard:
-            invite = await seat.endpoint.final()
-            assert f":{port}".encode() not in invite.raw
-            seat.endpoint.send(respond(invite, 486), invite.source)
-        assert (await wire.final()).status == (486 if heard else 403)
-        wire.close()
+    wire = await over_tcp(world, world.m1.proved(f"SIP/2.0/TCP 127.0.0.1:{world.m1.endpoint.port};branch=z9hG4bK{unique('t')}"))
+    invite = await seat.endpoint.final()
+    assert f":{world.m1.endpoint.port}".encode() not in invite.raw
+    assert b"proof" not in invite.raw
+    seat.endpoint.send(respond(invite, 486), invite.source)
+    assert (await wire.final()).status == 486
+    wire.close()
+
+
+@pytest.mark.parametrize("how", ["none", "of another Via", "of a wrong secret", "of another port"])
+@pytest.mark.parametrize("extra", ["", "X-Tierline-Dial: any\r\n"])
+async def test_a_local_program_is_no_media_node(world: World, how: str, extra: str) -> None:
+    """Whoever shares the host of a media node and writes its Via rings no seat and dials nobody without the node's proof."""
+    via = f"SIP/2.0/TCP 127.0.0.1:{world.m1.endpoint.port};branch=z9hG4bK{unique('t')}"
+    vias = {
+        "none": via,
+        "of another Via": f"{via};proof={proof(world.edge.secret, via + 'x')}",
+        "of a wrong secret": f"{via};proof={proof('guessed', via)}",
+        "of another port": world.m1.proved(f"SIP/2.0/TCP 127.0.0.1:9;branch=z9hG4bK{unique('t')}"),
+    }
+    wire = await over_tcp(world, vias[how], extra)
+    assert (await wire.final()).status == 403
+    wire.close()
 
 
 async def test_two_phones_decline(world: World) -> None:

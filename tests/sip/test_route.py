@@ -348,6 +348,7 @@ async def test_node_stays_hidden(world: World) -> None:
 def node_request(world: World, invite: Message, method: str) -> str:
     """A request of the node inside the dialog of an INVITE it got."""
     via = f"SIP/2.0/UDP 127.0.0.1:{world.m1.endpoint.port};branch=z9hG4bKnode{method}{invite.get('call-id')}"
+    via = world.m1.proved(via)
     target = invite.get("contact").strip("<>")
     lines = [f"Via: {via}", *(f"Route: {route}" for route in invite.all("record-route"))]
     lines += [f"From: {invite.get('to')};tag={world.m1.name}-{invite.get('call-id')}", f"To: {invite.get('from')}"]

@@ -40,10 +40,20 @@ def _is_address(host: str) -> bool:
 class Endpoint:
     """One SIP endpoint on one port, UDP and TCP. Binds at once (port 0: any free one); `start` opens it for traffic.
 
-    `bind` is where the sockets listen if that is not `settings.host`, e.g. 0.0.0.0. Raises OSError if the port is taken.
+    `bind` is where the sockets listen if that is not `settings.host`, e.g. 0.0.0.0. Messages of others than `only` are dropped.
+    Raises OSError if the port is taken.
     """
 
-    def __init__(self, settings: Settings, clock: Clock | None = None, *, bind: str = "", tcp: bool = True) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock | None = None,
+        *,
+        bind: str = "",
+        tcp: bool = True,
+        only: tuple[str, int] | None = None,
+    ) -> None:
+        self._only = only
         self._clock: Clock = clock or SystemClock()
         udp, self._bound = bound(bind or settings.host, settings.port, tcp)
         self._udp = UdpSocket(udp, self._datagram, self._deliver)
@@ -138,11 +148,15 @@ class Endpoint:
 
     # ---- in -----------------------------------------------------------------------------------------------------
     def _datagram(self, data: bytes, source: tuple[str, int]) -> None:
+        if self._only not in (None, source):
+            return
         self._apply(self.core.receive(self._clock.mono_ms(), data, source, "udp"))
         if self._events:
             self._deliver()
 
     def _stream(self, data: bytes, source: tuple[str, int]) -> None:
+        if self._only not in (None, source):
+            return
         self._apply(self.core.receive(self._clock.mono_ms(), data, source, "tcp"))
         self._deliver()
 

@@ -51,7 +51,6 @@ class Context:
     def __init__(self, settings: Settings, new_call: Callable[[], str]) -> None:
         self.settings, self.new_call = settings, new_call
         self._sent_by, self.contact = settings.sent_by, settings.contact
-        self._rport = "" if settings.contact_host else ";rport"
         self.out: list[Packet] = []
         self.events: list[api.Event] = []
         self.count = Counters()
@@ -63,9 +62,10 @@ class Context:
         self.invites: dict[str, Owner] = {}  # by key of the INVITE server transaction, while it can be cancelled
 
     def via(self, hop: Hop, branch: str) -> str:
-        """Our Via value. Without rport behind an edge of ours: it takes this Via off, and would write our address there."""
-        via = f"SIP/2.0/{hop.transport.upper()} {self._sent_by};branch={branch}{self._rport}"
-        return f"{via};proof={proof(self.settings.secret, via)}" if self.settings.secret else via
+        """Our Via value. With a proof it has no rport: the edge takes such a Via off, and would write our address in its place."""
+        via = f"SIP/2.0/{hop.transport.upper()} {self._sent_by};branch={branch}"
+        secret = self.settings.secret
+        return f"{via};proof={proof(secret, via)}" if secret else f"{via};rport"
 
     def encode(self, draft: Draft, branch: str) -> tuple[bytes, Hop | None]:
         """The bytes of a request; the UDP hop if its length moved it to TCP (RFC 3261 §18.1.1)."""

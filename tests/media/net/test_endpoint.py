@@ -25,7 +25,7 @@ HERE = Settings("127.0.0.1", 0, session_s=0)
 
 
 @contextlib.asynccontextmanager
-async def endpoint(settings: Settings = HERE, **more: bool) -> AsyncIterator[Endpoint]:
+async def endpoint(settings: Settings = HERE, **more: object) -> AsyncIterator[Endpoint]:
     """A started endpoint."""
     one = Endpoint(settings, **more)  # type: ignore[arg-type]
     await one.start()
@@ -66,6 +66,19 @@ async def test_a_call_over_real_sockets(transport: str) -> None:
         a.do(api.Hangup(leg()))
         await until_async(lambda: server.seen["Ended"] == 1, 5, "the end")
         assert caller.names() == ["Progress", "Answered", "Reanswered", "Ended"]
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_only_from_the_edge(transport: str) -> None:
+    """A node told its edge takes no call from another address, and one from the edge."""
+    async with endpoint() as edge, endpoint() as stranger, endpoint(only=edge.address) as node:
+        Server(node)
+        target = f"sip:88@127.0.0.1:{node.address[1]}"
+        callers = Caller(edge), Caller(stranger)
+        stranger.do(api.Invite(leg(), f"{target};transport={transport}", "138", SDP))
+        edge.do(api.Invite(leg(), target, "138", SDP))
+        await callers[0].sees("Answered")
+        assert callers[1].names() == []
 
 
 async def test_a_call_over_ipv6() -> None:

@@ -9,6 +9,7 @@ from media.ua.digest import Asked, Challenge, check, ha1
 from media.ua.errors import SipError
 from media.ua.message import Request
 from media.ua.settings import Settings
+from ops.node_secret import proof
 from tests.kit.link import Link
 from tests.media.ua.agents import SDP, A, Agent, B, C, Raw, leg
 
@@ -48,6 +49,15 @@ def test_what_an_invite_says() -> None:
     assert invite.get("contact") == "<sip:c1.b1@198.51.100.1:5070>"
     assert (invite.get("x-tierline-call"), invite.get("user-agent"), invite.body) == ("u", "", SDP)
     assert invite.top is not None and (invite.top.host, "rport" in invite.top.params) == ("192.0.2.1", True)
+
+
+def test_a_node_proves_itself() -> None:
+    """With the centre's secret the Via ends in its proof over all before it, and asks for no rport."""
+    _, _, _, invite = scene(Settings("x", 1, secret="known to both"))
+    via, _, given = invite.get("via").partition(";proof=")
+    assert given == proof("known to both", via)
+    assert "rport" not in via
+    assert ";branch=z9hG4bK" in via
 
 
 def test_a_withheld_caller() -> None:

@@ -18,6 +18,7 @@ import redis
 
 from ops import keys, provision
 from ops.inner import EDGE, target
+from ops.node_secret import proof
 from tests.kit.ports import free_port
 from tests.kit.redis_server import RedisServer
 from tests.kit.wait import until_async
@@ -40,6 +41,14 @@ def cpu_ms(pids: list[int]) -> dict[int, float]:
     return spent
 
 
+def proved(secret: str, port: int, number: int) -> str:
+    """What a call of the second media node is filled in with: the call, branch and proof of INVITE, ACK and BYE."""
+    branches = [f"z9hG4bK{number}{method}" for method in ("invite", "ack", "bye")]
+    vias = (f"SIP/2.0/UDP 127.0.0.1:{port};branch={branch}" for branch in branches)
+    proofs = [proof(secret, via) for via in vias]
+    return ";".join([CALL, *(word for pair in zip(branches, proofs, strict=True) for word in pair)]) + "\n"
+
+
 async def sipp(folder: Path, scenario: str, host: str, port: int, *words: str) -> asyncio.subprocess.Process:
     """Start a sipp; what it writes goes to `folder`."""
     line = ["sipp", "-sf", str(SCENARIOS / scenario), "-i", host, "-p", str(port), "-nostdin", *words]
@@ -58,8 +67,9 @@ async def run(kit: EdgeKit, rate: int, seconds: int) -> dict[str, object]:
     phone.close()
     data = config.state
     (data / "edge.csv").write_text(f"SEQUENTIAL\n{kit.sip[0]}:{kit.sip[1]}\n")
-    (data / "call.csv").write_text(f"SEQUENTIAL\n{CALL}\n")
     node, dialler = config.ports.media_sip, config.ports.media_sip + 1
+    rows = (proved(kit.secret, dialler, number) for number in range(rate * seconds))
+    (data / "call.csv").write_text("SEQUENTIAL\n" + "".join(rows))
     answering = [
         await sipp(data, "answer.xml", "127.0.0.1", node, "-aa", "-inf", str(data / "edge.csv")),
         await sipp(data, "seat.xml", "127.0.0.1", seat_port, "-aa"),

@@ -143,6 +143,30 @@ async def test_an_answer_without_qop(world: World) -> None:
     assert (await seat.send(old)).status == 400
 
 
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ((", algorithm=MD5", ""), 200),
+        (("algorithm=MD5", 'algorithm="md5"'), 200),
+        (("qop=auth", 'qop="auth"'), 200),
+        (("algorithm=MD5", "algorithm=MD5-sess"), 401),
+        (("algorithm=MD5", "algorithm=SHA-256"), 401),
+        (("qop=auth", "qop=auth-int"), 400),
+        (("nc=00000001", "nc=1"), 400),
+        (('username="1010"', 'username="1011"'), 401),
+        (('username="1010"', 'username="1010 X"'), 401),
+        (('username="1010"', 'username=""'), 401),
+    ],
+)
+async def test_forms_of_an_answer(world: World, change: tuple[str, str], status: int) -> None:
+    """An answer is read as phones write it (no algorithm is MD5), and what is not the answer to our question is not taken."""
+    seat = await phone(world, "1010", address="127.0.9.9")
+    challenge = (await seat.send()).get("www-authenticate")
+    answer = digest(challenge, "1010", "secret-1010", f"sip:{REALM}").replace(*change)
+    assert change[1] in answer
+    assert (await seat.send(answer)).status == status
+
+
 async def test_sha256(world: World) -> None:
     """The edge asks for SHA-256 first and for MD5 beside it (RFC 8760), and takes either; a wrong SHA-256 answer is refused."""
     seat = await phone(world, "1007")

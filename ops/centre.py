@@ -54,6 +54,8 @@ class Trunk:
 
     name: str
     addresses: tuple[str, ...]  # IP or CIDR the carrier sends from
+    calls_per_s: int = 0  # more new calls in a second are answered 503; 0: no limit
+    calls_per_caller: int = 0  # more new calls of one caller in a minute are answered 486; 0: no limit
     outbound: str = ""  # host:port that takes calls of ours (callbacks); "": none goes out by it
 
 

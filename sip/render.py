@@ -111,6 +111,7 @@ def tables(config: CentreConfig, secret: str) -> str:
     labels     kind:name of a media node, trunk, centre (and the URI of a node) -> its label; names: label -> name
     nodes      label of a node -> its URI; edges: label of a centre -> host:port of its edge; centres: realm -> label of a centre
     outbound   trunk that takes calls -> host:port
+    starts_cap, callers_cap   trunk -> new calls that it may begin in a second, one caller of it in a minute; 0: no limit
     inner      port to which no SIP goes: any (on all addresses of this machine) or own (on the edge's alone)
     """
     lines = _settings(config)
@@ -126,6 +127,9 @@ def tables(config: CentreConfig, secret: str) -> str:
             label = label_of(secret, "centre", peer.name)
             lines += [_entry("centres", peer.realm.lower(), label), _entry("edges", label, peer.edge)]
     lines += [_entry("outbound", quote(trunk.name, safe=""), trunk.outbound) for trunk in config.trunk if trunk.outbound]
+    for trunk in config.trunk:
+        name = quote(trunk.name, safe="")
+        lines += [_entry("starts_cap", name, str(trunk.calls_per_s)), _entry("callers_cap", name, str(trunk.calls_per_caller))]
     lines += [_entry("inner", str(port), "any") for port in inner_ports(config)]
     lines += [_entry("inner", str(port), "own") for port in (config.ports.sip, config.ports.tls)]
     return "event_route[htable:mod-init] {\n" + "".join(f"    {line}\n" for line in lines) + "}\n"

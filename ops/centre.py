@@ -39,7 +39,7 @@ class Edge:
         2000  # more requests from one unknown address in 2 s are dropped; trunks, media nodes, seats' calls are exempt
     )
     max_message_bytes: int = 16384  # larger requests are answered 513
-    wrong_passwords: int = 10  # so many within hold_off_s hold off that seat at that address; ten times as many its other seats
+    wrong_passwords: int = 10  # so many in a minute or two hold off that seat at that address; ten times as many, others there
     hold_off_s: int = 60
     sha256: bool = True  # ask phones for SHA-256 first; false for phones that read the first challenge only and know MD5 alone
     silent_s: int = 10  # a TCP or TLS connection without a request is closed after so long

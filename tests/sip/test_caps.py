@@ -41,8 +41,8 @@ async def calls(caller: Caller, *numbers: str, extra: str = "") -> list[Message]
     """The answers to calls of these numbers, one after the other."""
     answers = []
     for number in numbers:
-        caller.invite(caller.dialog(calling=number), extra=extra)
-        answers.append(await caller.endpoint.final())
+        dialog = caller.invite(caller.dialog(calling=number), extra=extra)
+        answers.append(await caller.endpoint.final(of=dialog.call_id))
     return answers
 
 
@@ -69,7 +69,7 @@ async def test_the_asserted_caller_counts(world: World) -> None:
 
 async def test_one_trunk(world: World) -> None:
     """Beyond so many in a second a trunk's calls get 503 with Retry-After, another trunk's do not; the next second is a new one."""
-    await asyncio.sleep(2.1)  # the calls of other tests are of another second
+    await asyncio.sleep(2.1)  # the calls of other tests are of other seconds
     burst = 3 * A_SECOND
     for _ in range(burst):
         world.caller.invite(world.caller.dialog(calling=unique("name")))

@@ -184,7 +184,7 @@ FORBIDDEN: dict[str, tuple[tuple[str, ...], ...]] = {
         ("HGETALL", keys.rules(TENANT)),
         ("EVAL", "return 1", "0"),
     ),
-    redis_access.ROUTER: (("HGETALL", "location:entry::x"), ("KEYS", "*")),
+    redis_access.ROUTER: (("HSET", "location:entry::x", "contact", "sip:x"), ("KEYS", "*")),
     redis_access.MEDIA: (("HGETALL", keys.seat_auth(TENANT, "8001")), ("HSET", keys.rules(TENANT), "document", "x")),
     redis_access.CONSOLE: (("SET", keys.call_owner(TENANT, "x"), "1 sip:x"), ("HSET", keys.rules(TENANT), "document", "x")),
     redis_access.SHIP: (("XRANGE", keys.facts(TENANT), "-", "+"), ("HGETALL", keys.seat_auth(TENANT, "8001"))),

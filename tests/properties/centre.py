@@ -76,7 +76,7 @@ class Centre:
         self.elsewhere = Elsewhere(world, lambda verb, *words: self._verb(lambda: getattr(world.store, verb)(*words)))
         self.routers = [Router(self.net, world, self.run, name, self.elsewhere) for name in ("r1", "r2")]
         phones: dict[str, tuple[str, LegId]] = {}
-        self.nodes = [MediaNode(self.net, name, phones) for name in ("n1", "n2")]
+        self.nodes = [MediaNode(self.net, name, phones) for name in ("m1", "m2")]
         self._count = 0
         self.faulty = True
         self._save()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -26,12 +25,14 @@ PASSWORD = "first-of-wang"
 
 
 @pytest.fixture
-async def app(house: House, console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[App]:
+async def app(house: House, console: Console, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[App]:
     """A console in this process, at the house's routers, with one agent."""
     monkeypatch.setattr(web, "WebSocketResponse", lambda **how: PLAIN(**(how | {"heartbeat": BEAT_S})))
-    (tmp_path / "credentials.json").write_text(json.dumps({"users": [{"id": WANG.id, "password": PASSWORD}], "seats": []}))
+    users = [{"id": WANG.id, "password": PASSWORD}]
+    (house.config.state / "credentials.json").write_text(json.dumps({"users": users, "seats": []}))
     ports = replace(house.config.ports, console=free_port())
-    config = replace(house.config, ports=ports, state=tmp_path)
+    own = replace(house.config.console, change_first_passwords=False)
+    config = replace(house.config, ports=ports, console=own)
     made = App(config, metrics=Metrics(CollectorRegistry()), passwords=CHEAP)
     await made.start()
     yield made

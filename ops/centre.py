@@ -57,6 +57,7 @@ class Trunk:
     calls_per_s: int = 0  # more new calls in a second are answered 503; 0: no limit
     calls_per_caller: int = 0  # more new calls of one caller in a minute are answered 486; 0: no limit
     outbound: str = ""  # host:port that takes calls of ours (callbacks); "": none goes out by it
+    media_networks: tuple[str, ...] = ()  # where its audio comes from and goes to; (): learned from the audio that comes
 
 
 @dataclass(frozen=True, slots=True)

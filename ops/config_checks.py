@@ -138,8 +138,14 @@ RULES: dict[type, dict[str, Rule]] = {
         "silent_s": _range(1, 3600),
         "max_message_bytes": _range(2048, 65000),
     },
-    c.Trunk: {"name": _name, "addresses": _filled(_each(_network)), "outbound": _TARGET}
-    | {"calls_per_s": _range(0, 10_000), "calls_per_caller": _range(0, 1000)},
+    c.Trunk: {
+        "name": _name,
+        "addresses": _filled(_each(_network)),
+        "outbound": _TARGET,
+        "media_networks": _each(_network),
+        "calls_per_s": _range(0, 10_000),
+        "calls_per_caller": _range(0, 1000),
+    },
     c.Router: {
         "instances": _range(1, 16),
         "address": _address,

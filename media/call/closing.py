@@ -18,6 +18,7 @@ from media.call.frames import End, Settle
 from media.call.leg import LegState, Phase
 from media.call.outcome import Outcome
 from media.record.api import Filed, Job
+from media.rtp.api import Senders
 from media.ua import api as ua
 
 # A call has one recording at the most; its fact has the same id, whoever files it, and so has the fact that it could not be filed.
@@ -149,18 +150,20 @@ def settle_down(call: Call) -> State:
     return State.ENDED
 
 
-def _audio_gone(call: Call) -> None:
+def _audio_gone(call: Call, senders: Senders) -> None:
     """The audio is freed; nothing more comes into the recording: hand it over."""
     if call.audio_open and call.talk is not None and call.talk.recording:
-        call.out.append(do.File(_job(call)))
+        call.out.append(do.File(_job(call, senders)))
     call.audio_open = False
 
 
-def _job(call: Call) -> Job:
+def _job(call: Call, senders: Senders) -> Job:
     talk, house = call.talk, call.house
     assert talk is not None
     caller, agent = talk.ports
-    return Job(call.id, house.tenant, house.spool, talk.recording, caller, agent, talk.bridged_ms, talk.ms)
+    whose = {port: tuple(sorted(senders.get(port, ()))) for port in talk.ports}
+    times = (talk.bridged_ms, talk.ms)
+    return Job(call.id, house.tenant, house.spool, talk.recording, caller, agent, *times, whose[caller], whose[agent])
 
 
 # ---- rows of the table ------------------------------------------------------------------------------------------
@@ -195,7 +198,7 @@ def on_end_now(call: Call, event: on.EndNow, now: int) -> State:
 
 def on_audio_closed(call: Call, event: on.AudioClosed, now: int) -> State:
     """The audio is freed."""
-    _audio_gone(call)
+    _audio_gone(call, event.senders)
     return settle_down(call)
 
 
@@ -203,7 +206,7 @@ def on_reap(call: Call, event: on.ReapDue, now: int) -> State:
     """Something never said that it ended: it has ended."""
     for leg in call.legs.values():
         leg.phase = Phase.GONE
-    _audio_gone(call)
+    _audio_gone(call, {})
     return settle_down(call)
 
 

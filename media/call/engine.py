@@ -38,6 +38,7 @@ RETRY_AFTER_S = 5
 UNSAID = 500
 UNKNOWN = outcome.system(Result.RESULT_FAILED, Reason.REASON_CALLER_LEFT)
 HOLD = frozenset((State.BRIDGING, State.TALKING))
+WITH_SDP = (ua.Answered, ua.Confirmed, ua.Reoffer, ua.Reanswered)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,8 @@ class Engine:
     def on_phone(self, event: ua.Event) -> None:
         """An event of the user agent."""
         live = self._calls.get(event.leg.call)
+        if live is not None and isinstance(event, WITH_SDP) and event.peer:
+            self._parts.audio.located(event.leg, event.peer)
         if isinstance(event, ua.IncomingCall):
             self._incoming(event, known=live is not None)
         elif live is None:
@@ -151,6 +154,7 @@ class Engine:
             self._begin(event)
 
     def _begin(self, event: ua.IncomingCall) -> None:
+        self._parts.audio.located(event.leg, event.peer)
         invited = on.Invited(event.called, event.calling, event.sdp, event.headers)
         self._start(new_call(event.leg.call, self._house, invited, self._parts.clock.now_ms()), invited)
 

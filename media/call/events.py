@@ -7,11 +7,13 @@ are armed with the event that they become.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import field
 
 from tierline.common.v1.common_pb2 import Reason
 
 from media.call.frames import Profile
 from media.record.api import Filed, NotFiled
+from media.rtp.api import Senders
 from ops.ids import LegId
 from ops.values import dataclass
 
@@ -193,7 +195,9 @@ class RecordFailed:
 
 @dataclass(frozen=True, slots=True)
 class AudioClosed:
-    """All audio of the call is freed, or rtpengine is not there to free it."""
+    """All audio of the call is freed, or rtpengine is not there to free it: then nobody knows who sent it."""
+
+    senders: Senders = field(default_factory=dict)
 
 
 # ---- the router -------------------------------------------------------------------------------------------------

@@ -75,8 +75,7 @@ async def _close_seat(audio: Audio, call: CallId, verb: do.CloseSeat) -> None:
 
 
 async def _close_call(audio: Audio, call: CallId, verb: do.CloseCall) -> on.Event:
-    await audio.close_call(Leg(call, CALLER))
-    return on.AudioClosed()
+    return on.AudioClosed(await audio.close_call(Leg(call, CALLER)))
 
 
 RUN: dict[type, Callable[[Audio, CallId, Any], Awaitable[on.Event | None]]] = {

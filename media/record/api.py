@@ -21,6 +21,8 @@ class Job:
     agent_port: int  # of the agent: right channel
     started_ms: int  # bridged at
     talk_ms: int
+    caller_senders: tuple[str, ...] = ()  # address:port that the caller's audio came from; all else is strangers'. (): not known
+    agent_senders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,8 @@ def from_json(text: str | bytes) -> Job:
     """Raises ValueError when it is no job."""
     data: dict[str, Any] = json.loads(text)
     try:
-        return Job(**data | {"spool": Path(data["spool"]), "call": CallId(data["call"])})
+        senders = {name: tuple(data.get(name, ())) for name in ("caller_senders", "agent_senders")}
+        return Job(**data | {"spool": Path(data["spool"]), "call": CallId(data["call"])} | senders)
     except (TypeError, KeyError) as error:
         raise ValueError(f"no job: {error}") from error
 

@@ -36,8 +36,14 @@ class LegAudio:
     last_packet_ms: int  # UTC ms of the last packet, 0 if none
 
 
+Senders = dict[int, frozenset[str]]  # whose audio was taken, as address:port, by the local port that it came to
+
+
 class Audio(Protocol):
     """One rtpengine as one media node uses it. All verbs raise RtpError; a repeat of any is harmless."""
+
+    def located(self, leg: Leg, source: str) -> None:
+        """The address that the leg's last SDP came from; told before the SDP. Without it audio is refused: BadSdp."""
 
     async def open_inbound(self, leg: Leg, sdp: bytes) -> bytes:
         """Open a leg for the offer of a phone; the SDP for our 200."""
@@ -81,8 +87,8 @@ class Audio(Protocol):
     async def close(self, leg: Leg) -> None:
         """Free a leg; closing the last one frees the call."""
 
-    async def close_call(self, leg: Leg) -> None:
-        """Free all legs of the leg's call."""
+    async def close_call(self, leg: Leg) -> Senders:
+        """Free all legs of the leg's call; whose audio was taken, which tells a recording from what strangers sent."""
 
     def on_digit(self, listener: Callable[[Digit], None]) -> None:
         """Where key presses go."""

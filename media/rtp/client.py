@@ -9,130 +9,98 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import zlib
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 
 from media.rtp import digits, sdp, strays
-from media.rtp.api import BadSdp, Digit, LegAudio, RtpError
-from media.rtp.bencode import Encodable, Value, flat
+from media.rtp.api import BadSdp, Digit, LegAudio, RtpError, Senders
+from media.rtp.bencode import Encodable
+from media.rtp.legs import BOTH, QUIET, SAVE, OpenCall, OpenLeg, Turn, conversion, tags_of
 from media.rtp.ng import NgClient, NgTimeout, Reply
+from media.rtp.places import NOWHERE, Place, Places, places_of
+from media.rtp.replies import sender_of, walk
+from media.rtp.sdp import read
+from media.rtp.tap import Tap
 from media.ua.api import Leg
 from ops.centre import CentreConfig
+from ops.clock import Clock, SystemClock
 from ops.ids import CallId
 from ops.ports import LOOPBACK
 
-BASE: dict[str, Encodable] = {
-    "ICE": "remove",
-    "replace": ["origin", "session-connection"],
-    "flags": ["port latching"],
-}
-# Each write of a call to Redis costs rtpengine half a millisecond: only the last command of a verb asks for it.
-SAVE = flat(BASE)
-QUIET = flat(BASE | {"flags": ["port latching", "no redis update"]})
 SAVE_AFTER_S = 0.2
-BOTH = ("PCMA", "PCMU")
-CONVERT = flat({"codec": {"transcode": BOTH}})  # half as much work again for rtpengine: only where it is needed
+CHECK_S = (0.5, 2.0)  # the first look at where a phone's audio comes from, and the next ones until it is known
 
-
-@dataclass(slots=True)
-class _Leg:
-    """What must be known of a leg to pair it again. `phone` is the phone's last SDP, None before its answer."""
-
-    leg: Leg
-    phone: sdp.Audio | None = None
-    port: int = 0  # local port its phone sends to
-    version: int = 0  # of the SDP the phone has from us
-    told: bytes = b""  # that SDP
-    partner: _Leg | None = None
-
-    @property
-    def tag(self) -> str:
-        return self.leg.leg
-
-    @property
-    def dummy_tag(self) -> str:
-        return f"D-{self.leg.leg}"
-
-    def needed(self) -> sdp.Audio:
-        """The phone's SDP; RtpError if it has not answered."""
-        if self.phone is None:
-            raise RtpError(f"leg {self.tag} has not answered yet")
-        return self.phone
-
-
-@dataclass(slots=True)
-class _Call:
-    legs: dict[Leg, _Leg] = field(default_factory=dict)
-    recording: str = ""
-    unsaved: asyncio.TimerHandle | None = None  # a pairing that Redis has not been told of
-
-    def saved(self) -> None:
-        """Redis knows, or need not know any more."""
-        if self.unsaved is not None:
-            self.unsaved.cancel()
-            self.unsaved = None
-
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-
-class _Turn:
-    """`async with` the turn of a leg's call: contextlib's way costs three times as much."""
-
-    __slots__ = ("known", "leg", "lock")
-
-    def __init__(self, known: Callable[[Leg], _Leg], lock: asyncio.Lock, leg: Leg) -> None:
-        self.known, self.lock, self.leg = known, lock, leg
-
-    async def __aenter__(self) -> _Leg:
-        await self.lock.acquire()
-        try:
-            return self.known(self.leg)  # only now: it may have been closed meanwhile
-        except RtpError:
-            self.lock.release()
-            raise
-
-    async def __aexit__(self, *_: object) -> None:
-        self.lock.release()
+log = logging.getLogger(__name__)
 
 
 class RtpEngine:
-    """rtp.api.Audio over one ng client. `address`: the address RTP goes to, which the dummies have too."""
+    """rtp.api.Audio over one ng client. `address`: the one that RTP goes to. `open()` before use, `close_tap()` after."""
 
-    def __init__(self, ng: NgClient, address: str) -> None:
+    def __init__(self, ng: NgClient, address: str, places: Places, clock: Clock) -> None:
         self._ng = ng
-        self._address = address
-        self._calls: dict[CallId, _Call] = {}
+        self._places = places
+        self._tap = Tap(address, clock, self._pressed)
+        self._dummy = sdp.Dummy(address, 9)
+        self._sources: dict[CallId, dict[Leg, str]] = {}  # where the signalling of legs comes from
+        self._calls: dict[CallId, OpenCall] = {}
         self._listener: Callable[[Digit], None] | None = None
         self._saving: set[asyncio.Task[None]] = set()
 
+    def open(self) -> None:
+        """Begin to hear key presses. Raises OSError."""
+        self._dummy = sdp.Dummy(self._tap.address, self._tap.open())
+
+    def close_tap(self) -> None:
+        """The end of `open`."""
+        self._tap.close()
+
     # ---- opening ----------------------------------------------------------------------------------------------
+    def located(self, leg: Leg, source: str) -> None:
+        """The address that the leg's last SDP came from. Told before the SDP: without it no audio goes anywhere."""
+        self._sources.setdefault(leg.call, {})[leg] = source
+
+    def _place(self, leg: Leg, phone: sdp.Audio) -> Place:
+        source = self._sources.get(leg.call, {}).get(leg, "")
+        return self._places.place(source, phone.address, phone.port)
+
     async def open_inbound(self, leg: Leg, sdp: bytes) -> bytes:
         """Open a leg for the offer of a phone; the SDP for our 200. Raises BadSdp, RtpError; then nothing stays open."""
-        phone = _read(sdp)
+        phone = read(sdp)
+        place = self._place(leg, phone)
         async with self._opening(leg) as one:
-            return await self._greet(one, phone)
+            return await self._greet(one, phone, place)
 
     async def open_outbound(self, leg: Leg) -> bytes:
-        """Open a leg that we call; the SDP for our INVITE. The codec of the call's first phone leads, to spare converting."""
+        """Open a leg that we call; the SDP for our INVITE.
+
+        The codec of the call's first phone leads, to spare converting; keys have that phone's payload type, because rtpengine
+        passes them on as they are.
+        """
         async with self._opening(leg) as one:
-            nobody = sdp.dummy(self._address, self._preferred(leg))
-            reply = await self._do("offer", leg, {**_tags(one.dummy_tag, one.tag), "sdp": nobody}, QUIET)
+            nobody = self._dummy.text(*self._preferred(leg))
+            reply = await self._do("offer", leg, {**tags_of(one.dummy_tag, one.tag), "sdp": nobody}, QUIET[False])
             return self._for_phone(one, reply, None)
 
     async def answered(self, leg: Leg, sdp: bytes) -> None:
         """The phone's answer to an outbound leg. Raises BadSdp, RtpError."""
-        phone = _read(sdp)
+        phone = read(sdp)
+        place = self._place(leg, phone)
         async with self._turn(leg) as one:
-            asked, one.phone = one.phone is not None, phone
+            asked = one.phone is not None
+            one.take(phone, place)
             if one.partner is not None:  # told twice, or after a re-offer of ours
                 await self._join(one, one.partner)
                 return
             if asked:
                 await self._park(one)
+                await self._settle_in(one)
                 return
-            await self._do("answer", leg, {**_tags(one.dummy_tag, one.tag), "sdp": phone.text()}, QUIET)
+            tags = tags_of(one.dummy_tag, one.tag)
+            reply = await self._do("answer", leg, {**tags, "sdp": one.text()}, QUIET[one.learned])
+            self._tapped(one, reply)
+            await self._settle_in(one)
 
     async def offer(self, leg: Leg) -> bytes:
         """Our offer for a phone that asks for one: what it has from us, as sendrecv (RFC 3261 §14.2, RFC 6337 §5.1)."""
@@ -148,24 +116,49 @@ class RtpEngine:
 
         rtpengine goes on sending to a phone that holds (sendonly); the phone throws it away. Park it to save that.
         """
-        phone = _read(sdp)
+        phone = read(sdp)
+        place = self._place(leg, phone)
         async with self._turn(leg) as one:
-            return await self._greet(one, phone)
+            await self._learn(one)
+            return await self._greet(one, phone, place)
 
-    async def _greet(self, one: _Leg, phone: sdp.Audio) -> bytes:
+    async def _greet(self, one: OpenLeg, phone: sdp.Audio, place: Place) -> bytes:
         """Offer the phone's SDP to the leg's partner and answer for it, in the direction that the phone left open."""
-        other, to = one.partner, one.partner.tag if one.partner else one.dummy_tag
-        direction = sdp.mirror(phone.direction)
-        answer = other.needed().text(direction) if other else sdp.dummy(self._address, phone.codecs, direction)
-        convert = _convert(phone, other.needed()) if other else b""
-        tags = _tags(one.tag, to)
-        await self._do("offer", one.leg, {**tags, "sdp": phone.text()}, QUIET + convert)
-        reply = await self._do("answer", one.leg, {**tags, "sdp": answer}, SAVE + convert)
-        out = self._for_phone(one, reply, phone)
-        one.phone = phone
+        other, before = one.partner, (one.phone, one.place, one.signalled)
+        one.take(phone, place)
+        try:
+            direction = sdp.mirror(phone.direction)
+            answer = other.text(direction) if other else self._dummy.text(phone.codecs, phone.keys, direction)
+            convert = conversion(phone, other.needed()) if other else b""
+            tags = tags_of(one.tag, other.tag if other else one.dummy_tag)
+            theirs = await self._do("offer", one.leg, {**tags, "sdp": one.text()}, QUIET[one.learned] + convert)
+            learned = other is not None and other.learned
+            reply = await self._do("answer", one.leg, {**tags, "sdp": answer}, SAVE[learned] + convert)
+            out = self._for_phone(one, reply, phone)
+        except RtpError:
+            one.phone, one.place, one.signalled = before
+            raise
+        if other is None:
+            self._tapped(one, theirs)
+        await self._settle_in(one)
         return out
 
-    def _for_phone(self, one: _Leg, reply: Reply, offer: sdp.Audio | None) -> bytes:
+    async def _settle_in(self, one: OpenLeg) -> None:
+        """What follows a phone's SDP: keys in the voice are listened for if it has no others, its audio's source is looked for."""
+        if not one.needed().keys and not one.in_band:
+            fields: dict[str, Encodable] = {"from-tag": one.tag, "delay-buffer": 0, "flags": ["detect-DTMF"]}
+            await self._do("unblock DTMF", one.leg, fields)
+            one.in_band = True
+        if one.learned:
+            self._look_later(one.leg, CHECK_S[0])
+
+    def _tapped(self, one: OpenLeg, reply: Reply) -> None:
+        """A leg is with its dummy: its key presses come from the port that rtpengine's SDP for the dummy names."""
+        phone, text = one.needed(), reply.get("sdp")
+        if phone.keys and isinstance(text, bytes):
+            self._tap.listen(one.leg, sdp.audio_port(text), phone.keys)
+
+    def _for_phone(self, one: OpenLeg, reply: Reply, offer: sdp.Audio | None) -> bytes:
         """The SDP in rtpengine's reply, made ours."""
         text = reply.get("sdp")
         if not isinstance(text, bytes):
@@ -175,10 +168,12 @@ class RtpEngine:
         one.told, one.port = sdp.for_phone(text, session, one.version, offer)
         return one.told
 
-    def _preferred(self, leg: Leg) -> tuple[str, ...]:
+    def _preferred(self, leg: Leg) -> tuple[tuple[str, ...], str]:
+        """Voice codecs and key presses for an offer of ours."""
         phones = [one.phone for one in self._calls[leg.call].legs.values() if one.phone is not None]
         first = phones[0].codecs[:1] if phones else ()
-        return (*first, *(codec for codec in BOTH if codec not in first))
+        keys = phones[0].keys.partition("/")[0] if phones else ""
+        return (*first, *(codec for codec in BOTH if codec not in first)), f"{keys}/{sdp.RATE}" if keys else sdp.OUR_KEYS
 
     # ---- who hears whom ---------------------------------------------------------------------------------------
     async def pair(self, one: Leg, other: Leg) -> None:
@@ -193,15 +188,16 @@ class RtpEngine:
 
         `recorded`: `record` follows at once, and tells Redis of the pairing too. Raises BadSdp, RtpError.
         """
-        phone = _read(sdp)
+        phone = read(sdp)
+        place = self._place(other, phone)
         if one.call != other.call:
             raise RtpError("legs of two calls cannot be paired")
         async with self._turn(one) as left:
             right = self._known(other)
-            right.phone = phone
+            right.take(phone, place)
             await self._pair(left, right, SAVE_AFTER_S if recorded else 0)
 
-    async def _pair(self, left: _Leg, right: _Leg, save_after_s: float = 0) -> None:
+    async def _pair(self, left: OpenLeg, right: OpenLeg, save_after_s: float = 0) -> None:
         for side, keep in ((left, right), (right, left)):
             side.needed()
             if side.partner is not None and side.partner is not keep:
@@ -209,16 +205,24 @@ class RtpEngine:
         await self._join(left, right, save_after_s)
         left.partner, right.partner = right, left
 
-    async def _join(self, left: _Leg, right: _Leg, save_after_s: float = 0) -> None:
-        """Offer left's SDP to right and answer with right's; Redis is told at once, or after a while if nothing else tells it."""
-        one, other = left.needed(), right.needed()
-        tags, convert = _tags(left.tag, right.tag), _convert(one, other)
-        await self._do("offer", left.leg, {**tags, "sdp": one.text()}, QUIET + convert)
-        await self._do("answer", left.leg, {**tags, "sdp": other.text()}, (QUIET if save_after_s else SAVE) + convert)
+    async def _join(self, left: OpenLeg, right: OpenLeg, save_after_s: float = 0) -> None:
+        """Pair two legs. Redis is told at once, or after a while if nothing else tells it."""
+        await self._learn(left)
+        await self._learn(right)
+        await self._joined(left, right, saved=not save_after_s)
+        await self._settle_in(left)
+        await self._settle_in(right)
         if save_after_s:
             self._save_later(left.leg, save_after_s)
         else:
             self._saved(left.leg)
+
+    async def _joined(self, left: OpenLeg, right: OpenLeg, saved: bool) -> None:
+        """Offer left's SDP to right and answer with right's."""
+        tags, convert = tags_of(left.tag, right.tag), conversion(left.needed(), right.needed())
+        await self._do("offer", left.leg, {**tags, "sdp": left.text()}, QUIET[left.learned] + convert)
+        kind = SAVE if saved else QUIET
+        await self._do("answer", left.leg, {**tags, "sdp": right.text()}, kind[right.learned] + convert)
 
     def _saved(self, leg: Leg) -> None:
         call = self._calls.get(leg.call)
@@ -233,7 +237,10 @@ class RtpEngine:
             call.unsaved = asyncio.get_running_loop().call_later(after_s, self._start_saving, leg)
 
     def _start_saving(self, leg: Leg) -> None:
-        task = asyncio.get_running_loop().create_task(self._save(leg))
+        self._spawn(self._save(leg))
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._saving.add(task)  # else nothing holds it
         task.add_done_callback(self._saving.discard)
 
@@ -249,11 +256,11 @@ class RtpEngine:
                     await self._answer_again(one, one.partner, {})
             call.unsaved = None
 
-    async def _answer_again(self, one: _Leg, partner: _Leg, fields: dict[str, Encodable]) -> None:
+    async def _answer_again(self, one: OpenLeg, partner: OpenLeg, fields: dict[str, Encodable]) -> None:
         """Repeat the answer of a pairing, with more fields; Redis is told."""
-        other = partner.needed()
-        told = {**_tags(one.tag, partner.tag), "sdp": other.text(), **fields}
-        await self._do("answer", one.leg, told, SAVE + _convert(one.needed(), other))
+        await self._learn(partner)  # an answer makes rtpengine learn anew what it was to learn
+        told = {**tags_of(one.tag, partner.tag), "sdp": partner.text(), **fields}
+        await self._do("answer", one.leg, told, SAVE[partner.learned] + conversion(one.needed(), partner.needed()))
 
     async def park(self, leg: Leg) -> None:
         """The leg hears nobody, nor does its partner."""
@@ -262,17 +269,79 @@ class RtpEngine:
                 await self._park(one.partner)
             await self._park(one)
 
-    async def _park(self, one: _Leg) -> None:
+    async def _park(self, one: OpenLeg) -> None:
         """Pair a leg with its dummy. A leg that has not answered is with its dummy anyway."""
         if one.phone is not None:
-            tags = _tags(one.dummy_tag, one.tag)
-            nobody = sdp.dummy(self._address, one.phone.codecs)
-            await self._do("offer", one.leg, {**tags, "sdp": nobody}, QUIET)
-            await self._do("answer", one.leg, {**tags, "sdp": one.phone.text()}, SAVE)
+            await self._learn(one)
+            await self._parked(one)
             self._saved(one.leg)
         if one.partner is not None:
             one.partner.partner = None
             one.partner = None
+
+    async def _parked(self, one: OpenLeg) -> None:
+        phone, tags = one.needed(), tags_of(one.dummy_tag, one.tag)
+        await self._do("offer", one.leg, {**tags, "sdp": self._dummy.text(phone.codecs, phone.keys)}, QUIET[False])
+        reply = await self._do("answer", one.leg, {**tags, "sdp": one.text()}, SAVE[one.learned])
+        self._tapped(one, reply)
+
+    # ---- where audio comes from -------------------------------------------------------------------------------
+    def _look_later(self, leg: Leg, after_s: float) -> None:
+        call = self._calls.get(leg.call)
+        if call is not None and call.looking is None:
+            call.looking = asyncio.get_running_loop().call_later(after_s, lambda: self._spawn(self._look(leg, call)))
+
+    async def _look(self, leg: Leg, call: OpenCall) -> None:
+        """Look for the sources of the call's phones, until all are known."""
+        async with call.turn:
+            call.looking = None
+            if self._calls.get(leg.call) is not call:
+                return
+            for one in call.legs.values():
+                with contextlib.suppress(RtpError):  # the next verb will tell
+                    await self._learn(one)
+                    await self._verify(one)
+            if any(one.learned or not one.sure for one in call.legs.values()):
+                self._look_later(leg, CHECK_S[1])
+
+    async def _verify(self, one: OpenLeg) -> None:
+        """While two legs were being paired for the first time a stranger's packet may have been learned: look once more."""
+        if one.sure or one.place is None:
+            return
+        one.sure = True
+        sender = sender_of(await self._do("query", one.leg, {"from-tag": one.tag}), one.tag)
+        if sender is not None and sender != (one.place.address, one.place.port):
+            await self._shut(one)
+
+    async def _learn(self, one: OpenLeg) -> None:
+        """Keep what rtpengine has learned of a leg: from now on audio goes there alone and comes from there alone.
+
+        What came from an address that the phone's signalling says nothing of is a stranger's: the leg goes back to what was
+        signalled.
+        """
+        place = one.place
+        if place is None or not place.learned:
+            return
+        sender = sender_of(await self._do("query", one.leg, {"from-tag": one.tag}), one.tag)
+        if sender is None:
+            return
+        if sender[0] in place.expected and self._places.permits(*sender):
+            one.fix(*sender)
+            self._look_later(one.leg, CHECK_S[1])
+            return
+        log.warning("a stranger sent audio to a call and is shut out", extra={"call": one.leg.call, "source": sender[0]})
+        await self._shut(one)
+
+    async def _shut(self, one: OpenLeg) -> None:
+        """Take audio from the signalled place alone. rtpengine forgets whom it has learned only where the address changes."""
+        place = one.place
+        assert place is not None
+        for address in (NOWHERE, place.address):
+            one.place = Place(address, place.port)
+            if one.partner is None:
+                await self._parked(one)
+            else:
+                await self._joined(one, one.partner, saved=True)
 
     # ---- playing ----------------------------------------------------------------------------------------------
     async def play(self, leg: Leg, file: Path, repeat: int = 1) -> int:
@@ -323,9 +392,9 @@ class RtpEngine:
         """Port and last packet of a leg (rtpengine knows it to the second)."""
         async with self._turn(leg) as one:
             reply = await self._do("query", leg, {"from-tag": one.tag})
-            stream = _walk(reply, "tags", one.tag, "medias", 0, "streams", 0)
-            port, packets = _walk(stream, "local port"), _walk(stream, "stats", "packets")
-            last = _walk(stream, "last packet")
+            stream = walk(reply, "tags", one.tag, "medias", 0, "streams", 0)
+            port, packets = walk(stream, "local port"), walk(stream, "stats", "packets")
+            last = walk(stream, "last packet")
             if not isinstance(port, int) or not isinstance(packets, int) or not isinstance(last, int):
                 raise RtpError("rtpengine's answer to 'query' lacks the leg's stream")
             return LegAudio(port, packets, last * 1000 if packets else 0)
@@ -342,29 +411,46 @@ class RtpEngine:
             one = call.legs.pop(leg, None)
             if one is None:
                 return
+            self._tap.forget(leg)
+            self._sources.get(leg.call, {}).pop(leg, None)
             if one.partner is not None:
                 await self._park(one.partner)
                 await self._park(one)
             for tag in (one.tag, one.dummy_tag):
                 await self._do("delete", leg, {"from-tag": tag})
 
-    async def close_call(self, leg: Leg) -> None:
-        """Free all legs of the leg's call. A call that nobody knows is closed already."""
+    async def close_call(self, leg: Leg) -> Senders:
+        """Free all legs of the leg's call; whose audio was taken. A call that nobody knows is closed already."""
         call = self._calls.pop(leg.call, None)
+        self._sources.pop(leg.call, None)
         if call is not None:
-            call.saved()
+            call.over()
         async with call.turn if call else contextlib.nullcontext():
-            await self._do("delete", leg, {})
+            reply = await self._do("delete", leg, {})
+        legs = call.legs.values() if call else ()
+        for one in legs:
+            self._tap.forget(one.leg)
+        return {one.port: one.heard(sender_of(reply, one.tag)) for one in legs}
 
     def on_digit(self, listener: Callable[[Digit], None]) -> None:
         """Where key presses go; the last listener counts."""
         self._listener = listener
 
     def digit(self, digit: Digit) -> None:
-        """A key press arrived; of legs we do not know it is none."""
-        call = self._calls.get(digit.leg.call)
-        if self._listener is not None and call is not None and digit.leg in call.legs:
+        """rtpengine heard a key press: those of legs that talk, and tones in the voice of phones that have no other keys."""
+        one = self._leg_of(digit)
+        if one is not None and self._listener is not None and (one.partner is not None or one.in_band):
             self._listener(digit)
+
+    def _pressed(self, digit: Digit) -> None:
+        """The tap heard a key press: those of legs that are parked."""
+        one = self._leg_of(digit)
+        if one is not None and self._listener is not None and one.partner is None:
+            self._listener(digit)
+
+    def _leg_of(self, digit: Digit) -> OpenLeg | None:
+        call = self._calls.get(digit.leg.call)
+        return call.legs.get(digit.leg) if call is not None else None
 
     async def sweep(self, now_ms: int, quiet_ms: int) -> list[str]:
         """Delete calls that an earlier run of this node left and nobody has sent audio on for so long; their ids."""
@@ -372,12 +458,12 @@ class RtpEngine:
 
     # ---- within -----------------------------------------------------------------------------------------------
     @contextlib.asynccontextmanager
-    async def _opening(self, leg: Leg) -> AsyncIterator[_Leg]:
+    async def _opening(self, leg: Leg) -> AsyncIterator[OpenLeg]:
         """The turn of a leg that may be new; what fails leaves nothing behind."""
-        call = self._calls.setdefault(leg.call, _Call())
+        call = self._calls.setdefault(leg.call, OpenCall())
         async with call.turn:
             new = leg not in call.legs
-            one = call.legs.setdefault(leg, _Leg(leg))
+            one = call.legs.setdefault(leg, OpenLeg(leg))
             try:
                 yield one
             except RtpError as error:
@@ -390,13 +476,13 @@ class RtpEngine:
                             await self._do("delete", leg, {})
                 raise
 
-    def _turn(self, leg: Leg) -> _Turn:
+    def _turn(self, leg: Leg) -> Turn:
         call = self._calls.get(leg.call)
         if call is None:
             raise RtpError(f"call of leg {leg.leg} is not open")
-        return _Turn(self._known, call.turn, leg)
+        return Turn(self._known, call.turn, leg)
 
-    def _known(self, leg: Leg) -> _Leg:
+    def _known(self, leg: Leg) -> OpenLeg:
         call = self._calls.get(leg.call)
         if call is None or leg not in call.legs:
             raise RtpError(f"leg {leg.leg} is not open")
@@ -412,42 +498,17 @@ class RtpEngine:
         raise kind(f"rtpengine refused {command!r}: {text}")
 
 
-def _read(text: bytes) -> sdp.Audio:
-    """sdp.read, for verbs whose parameter has the module's name."""
-    return sdp.read(text)
-
-
-def _convert(one: sdp.Audio, other: sdp.Audio) -> bytes:
-    """The field that has rtpengine convert between two phones; nothing if both may send the same."""
-    return b"" if set(one.codecs) == set(other.codecs) else CONVERT
-
-
-def _tags(offerer: str, answerer: str) -> dict[str, Encodable]:
-    return {"from-tag": offerer, "to-tag": answerer}
-
-
-def _walk(value: Value | None, *steps: str | int) -> Value | None:
-    """What stands at the end of the steps, None if the way is not there."""
-    here = value
-    for step in steps:
-        if isinstance(here, dict) and isinstance(step, str):
-            here = here.get(step)
-        elif isinstance(here, list) and isinstance(step, int) and step < len(here):
-            here = here[step]
-        else:
-            return None
-    return here
-
-
 @contextlib.asynccontextmanager
 async def connect(config: CentreConfig, index: int) -> AsyncIterator[RtpEngine]:
     """The rtpengine of media node `index`, key presses included, for as long as the context lasts."""
     ng = NgClient(LOOPBACK, config.ports.ng + index)
     await ng.open()
-    engine = RtpEngine(ng, config.media.rtp_address)
+    engine = RtpEngine(ng, config.media.rtp_address, places_of(config), SystemClock())
+    engine.open()
     listener = await digits.listen(LOOPBACK, config.ports.dtmf + index, engine.digit)
     try:
         yield engine
     finally:
         listener.close()
+        engine.close_tap()
         ng.close()

@@ -17,30 +17,36 @@ from ops.values import dataclass
 MAX_BYTES = 16_384
 PROFILES = frozenset(["RTP/AVP", "RTP/AVPF"])
 STATIC = {"0": "PCMU/8000", "8": "PCMA/8000"}  # RFC 3551 §6: need no rtpmap
-KEYS = "TELEPHONE-EVENT/8000"
+KEYS = "TELEPHONE-EVENT"
+RATE = "8000"  # of the voice, and so of the keys (RFC 4733 §2.5.1.1)
+OUR_KEYS = "101/8000"  # what we offer: payload type and clock rate
 DIRECTIONS = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
 SESSION_KEPT = ("ice-ufrag:", "ice-pwd:", "ice-lite", "fingerprint:", "setup:")  # may stand above all streams, belong to each
-DROPPED = ("crypto:", "candidate:", "end-of-candidates", "mid:", "msid:", "extmap:", "ssrc:", "ssrc-group:")
+DROPPED = ("crypto:", "rtcp:", "candidate:", "end-of-candidates", "mid:", "msid:", "extmap:", "ssrc:", "ssrc-group:")
 _MEDIA = re.compile(r"(\S+) (\d{1,5})(?:/\d+)? (\S+) (.+)")
 _FORMAT = re.compile(r"(rtpmap|fmtp|rtcp-fb):(\S+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Audio:
-    """The audio stream of one SDP. `head`: an SDP of it without its direction; `streams`: the m= values of the whole SDP."""
+    """The audio stream of one SDP. `streams`: the m= values of the whole SDP."""
 
-    connection: str  # value of c=
-    media: str  # value of m=
-    head: bytes
+    address: str  # of c=
+    port: int
+    profile: str
+    formats: str  # payload types that stay
+    kept: str  # lines that stay
     direction: str
     codecs: tuple[str, ...]  # PCMA, PCMU in the order of the sender
-    port: int
+    keys: str = ""  # payload type and clock rate of key presses, like "101/8000"; "": the phone sends none
     streams: tuple[str, ...] = ()
     index: int = 0  # which of the streams it is
 
-    def text(self, direction: str = "") -> bytes:
-        """As an SDP of its own for rtpengine, which replaces origin and addresses."""
-        return b"%ba=%b\r\n" % (self.head, (direction or self.direction).encode())
+    def text(self, address: str, port: int, direction: str = "") -> bytes:
+        """As an SDP of its own for rtpengine, its audio at that address. RTCP is on the next port, whatever the phone said."""
+        head = f"v=0\r\no=- 1 1 IN IP4 {address}\r\ns=-\r\nc=IN IP4 {address}\r\nt=0 0\r\n"
+        stream = f"m=audio {port} {self.profile} {self.formats}\r\n{self.kept}a={direction or self.direction}\r\n"
+        return (head + stream).encode()
 
 
 def read(sdp: bytes) -> Audio:
@@ -83,14 +89,12 @@ def _audio(session: list[str], lines: list[str], index: int, streams: tuple[str,
         raise BadSdp("the audio stream is refused or disabled (port 0)")
     if match[3] not in PROFILES:
         raise BadSdp("audio profile is not RTP/AVP")
-    connection = _connection(next((line for line in [*lines, *session] if line[:2] == "c="), ""))
+    address = _address(next((line for line in [*lines, *session] if line[:2] == "c="), ""))
     said = tuple([line for line in session if line[:2] == "a="]), tuple([line for line in lines if line[:2] == "a="])
     stream = _attributes(*said, match[4])
-    media = f"audio {match[2]} {match[3]} {stream.formats}"
-    address = connection.rpartition(" ")[2]
-    head = f"v=0\r\no=- 1 1 IN IP4 {address}\r\ns=-\r\nc={connection}\r\nt=0 0\r\nm={media}\r\n{stream.kept}".encode()
     direction = _held(stream.direction) if address == "0.0.0.0" else stream.direction
-    return Audio(connection, media, head, direction, stream.codecs, int(match[2]), streams, index)
+    what = (match[3], stream.formats, stream.kept, direction, stream.codecs, stream.keys)
+    return Audio(address, int(match[2]), *what, streams, index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,7 @@ class _Attributes:
 
     formats: str  # of m=
     codecs: tuple[str, ...]
+    keys: str
     kept: str  # lines
     direction: str
 
@@ -106,27 +111,28 @@ class _Attributes:
 @lru_cache(maxsize=256)
 def _attributes(session: tuple[str, ...], lines: tuple[str, ...], offered: str) -> _Attributes:
     """A make of phone says the same in each call: kept, because reading it costs more than all else here."""
-    formats, codecs = _formats(offered.split(), lines)
+    formats, codecs, keys = _formats(offered.split(), lines)
     kept = "".join([f"{line}\r\n" for line in [*_session_kept(session), *lines] if _keep(line, formats)])
-    return _Attributes(" ".join(formats), codecs, kept, _direction(session, lines))
+    return _Attributes(" ".join(formats), codecs, keys, kept, _direction(session, lines))
 
 
 @lru_cache(maxsize=1024)
-def _connection(line: str) -> str:
-    """Value of the c= line that holds for the stream."""
+def _address(line: str) -> str:
+    """Address of the c= line that holds for the stream. A host name is refused: see docs/adr/0405."""
     parts = line[2:].split()
     if len(parts) != 3 or parts[:2] != ["IN", "IP4"]:
         raise BadSdp("SDP has no c=IN IP4 line for the audio")
     try:
-        return f"IN IP4 {ipaddress.IPv4Address(parts[2])}"
+        return str(ipaddress.IPv4Address(parts[2]))
     except ValueError as error:
         raise BadSdp("c= has no IPv4 address") from error
 
 
-def _formats(offered: list[str], lines: tuple[str, ...]) -> tuple[list[str], tuple[str, ...]]:
-    """Payload types that stay and the names of the voice codecs among them, in their order.
+def _formats(offered: list[str], lines: tuple[str, ...]) -> tuple[list[str], tuple[str, ...], str]:
+    """Payload types that stay, the names of the voice codecs among them in their order, and the type of key presses.
 
-    Voice only under its static number: a recording knows the codec by nothing else.
+    Voice only under its static number: a recording knows the codec by nothing else. Phones with wide-band codecs offer key
+    presses at several clock rates: that of the voice stays; another one only where the phone offers no better.
     """
     names = dict(STATIC)
     for line in lines:
@@ -134,11 +140,16 @@ def _formats(offered: list[str], lines: tuple[str, ...]) -> tuple[list[str], tup
             number, _, name = line[9:].partition(" ")
             names[number] = name.strip().upper().removesuffix("/1")
     voice = [number for number in STATIC if names[number] == STATIC[number]]
-    kept = [number for number in dict.fromkeys(offered) if number in voice or names.get(number) == KEYS]
+    pressed = [number for number in dict.fromkeys(offered) if names.get(number, "").partition("/")[0] == KEYS]
+    keys = next((number for number in pressed if names[number] == f"{KEYS}/{RATE}"), pressed[0] if pressed else "")
+    kept = [number for number in dict.fromkeys(offered) if number in voice or number == keys]
+    rate = names[keys].partition("/")[2] if keys else ""
+    if not rate.isdigit() or not 8000 <= int(rate) <= 192_000 or not keys.isdigit() or int(keys) > 127:
+        keys, kept = "", [number for number in kept if number in voice]
     codecs = tuple(names[number].partition("/")[0] for number in kept if number in voice)
     if not codecs:
         raise BadSdp("neither PCMA nor PCMU is offered")
-    return kept, codecs
+    return kept, codecs, f"{keys}/{rate}" if keys else ""
 
 
 def _session_kept(session: tuple[str, ...]) -> list[str]:
@@ -168,14 +179,28 @@ def mirror(direction: str) -> str:
     return DIRECTIONS[direction]
 
 
-@lru_cache(maxsize=64)
-def dummy(address: str, codecs: tuple[str, ...], direction: str = "sendrecv") -> bytes:
-    """The SDP of nobody: sends nothing, and what it would hear goes to the discard port."""
+@dataclass(frozen=True, slots=True)
+class Dummy:
+    """Nobody: sends nothing, and throws away what it hears but for key presses."""
+
+    address: str
+    port: int
+
+    def text(self, codecs: tuple[str, ...], keys: str = OUR_KEYS, direction: str = "sendrecv") -> bytes:
+        """Its SDP. `keys`: those of the phone it stands for; "": none."""
+        return _dummy(self, codecs, keys, direction)
+
+
+@lru_cache(maxsize=256)
+def _dummy(one: Dummy, codecs: tuple[str, ...], keys: str, direction: str) -> bytes:
     numbers = {"PCMA": "8", "PCMU": "0"}
     lines = [f"a=rtpmap:{numbers[codec]} {codec}/8000" for codec in codecs]
-    head = ["v=0", f"o=- 1 1 IN IP4 {address}", "s=-", f"c=IN IP4 {address}", "t=0 0"]
-    media = f"m=audio 9 RTP/AVP {' '.join(numbers[codec] for codec in codecs)} 101"
-    return _join([*head, media, *lines, "a=rtpmap:101 telephone-event/8000", "a=fmtp:101 0-16", f"a={direction}"])
+    number, _, rate = keys.partition("/")
+    if number:
+        lines += [f"a=rtpmap:{number} telephone-event/{rate}", f"a=fmtp:{number} 0-16"]
+    head = ["v=0", f"o=- 1 1 IN IP4 {one.address}", "s=-", f"c=IN IP4 {one.address}", "t=0 0"]
+    media = f"m=audio {one.port} RTP/AVP {' '.join(numbers[codec] for codec in codecs)} {number}".rstrip()
+    return _join([*head, media, *lines, f"a={direction}"])
 
 
 def for_phone(from_rtpengine: bytes, session: int, version: int, offer: Audio | None = None) -> tuple[bytes, int]:
@@ -208,6 +233,12 @@ def ready(ours: bytes, version: int) -> bytes:
             line = f"{name} {session} {version} {address}"
         lines.append("a=sendrecv" if line[:2] == "a=" and line[2:] in DIRECTIONS else line)
     return _join(lines)
+
+
+def audio_port(text: bytes) -> int:
+    """The port of the one stream of an SDP that rtpengine wrote; 0 if it has none."""
+    word = text.partition(b"m=audio ")[2].split(b" ", 1)[0]
+    return int(word) if word.isdigit() else 0
 
 
 def _refused(stream: str) -> str:

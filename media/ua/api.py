@@ -33,6 +33,7 @@ class IncomingCall:
     sdp: bytes  # b"" for a late offer
     headers: Mapping[str, str]  # by lower-case name: x-tierline-*, and as they came diversion, history-info, user-to-user
     source: tuple[str, int]
+    peer: str = ""  # address that the INVITE came from before the edge; so in all events with an SDP
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class Answered:
 
     leg: Leg
     sdp: bytes
+    peer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class Confirmed:
 
     leg: Leg
     sdp: bytes
+    peer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,7 @@ class Reoffer:
 
     leg: Leg
     sdp: bytes
+    peer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,7 @@ class Reanswered:
     leg: Leg
     status: int
     sdp: bytes
+    peer: str = ""
 
 
 Event = IncomingCall | Progress | Answered | Confirmed | Failed | Reoffer | Reanswered | Info | Ended

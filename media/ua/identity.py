@@ -6,14 +6,30 @@ import re
 from collections.abc import Callable
 
 from media.ua.errors import SipError
-from media.ua.headers import name_addr
-from media.ua.message import Request
+from media.ua.headers import name_addr, via
+from media.ua.message import Message, Request
 from media.ua.uri import escape_user, parse_uri
 from ops.numbers import calling_number
 
 OURS = "x-tierline-"
+SOURCE = "x-tierline-source"  # the edge tells where a message came from
 HANDED_ON = frozenset(["diversion", "history-info", "user-to-user"])  # RFC 5806, 7044, 7433: for the call logic to read
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
+
+
+def source_of(message: Message, sender: str) -> str:
+    """The address that a message came from before the edge, which sent it to us from `sender`.
+
+    The edge names it in a header, else in the Via below its own: `received`, or the sent-by that it found to be right.
+    """
+    told = message.get(SOURCE)
+    if told:
+        return told
+    try:
+        above = [via(value) for value in message.elements("via")[1:2]]
+    except SipError:
+        return sender
+    return (above[0].params.get("received") or above[0].host) if above else sender
 
 
 def called(request: Request) -> str:

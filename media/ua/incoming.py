@@ -11,7 +11,7 @@ from media.ua.headers import safe
 from media.ua.message import Request
 from media.ua.reliable import Reliable
 from media.ua.transaction import Server
-from media.ua.usage import COMMON, Acts, Usage, sdp_of
+from media.ua.usage import COMMON, Acts, Usage, confirmed, sdp_of
 from media.ua.usage_tables import INCOMING, Act, Ev, Is, Talk
 from media.ua.waiting import AckWait
 from media.ua.wire import ALLOW, Answering
@@ -49,7 +49,15 @@ class Incoming(Usage):
         headers = identity.told_headers(request)
         source = (server.hop.host, server.hop.port)
         self.context.events.append(
-            api.IncomingCall(self.leg, identity.called(request), identity.calling(request), sdp_of(request), headers, source)
+            api.IncomingCall(
+                self.leg,
+                identity.called(request),
+                identity.calling(request),
+                sdp_of(request),
+                headers,
+                source,
+                identity.source_of(request, server.hop.host),
+            )
         )
 
     def _no_prack(self, now: int) -> None:
@@ -106,7 +114,7 @@ class Incoming(Usage):
 
     def act_confirmed(self, _now: int, item: Request) -> None:
         """Tell that the ACK came."""
-        self.context.events.append(api.Confirmed(self.leg, sdp_of(item)))
+        self.context.events.append(confirmed(self.leg, item))
 
     def act_cancelled(self, _now: int, item: Request | tuple[Request, Server]) -> None:
         """Tell that they gave up before the answer."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from media.ua import api, session
 from media.ua.errors import SipError
+from media.ua.identity import source_of
 from media.ua.message import Request, Response
 from media.ua.sdp import is_sdp
 from media.ua.tables import On
@@ -92,7 +93,7 @@ class Offers:
         request, server = self._open = item
         if request.method == "INVITE":
             self.usage.context.invites[server.key] = self.usage
-        self.usage.context.events.append(api.Reoffer(self.usage.leg, request.body))
+        self.usage.context.events.append(api.Reoffer(self.usage.leg, request.body, source_of(request, server.hop.host)))
 
     def _say_retry(self, now: int, item: tuple[Request, Server]) -> None:
         lines = [f"Retry-After: {random.randint(0, 10)}"]
@@ -217,7 +218,7 @@ class Offers:
             if self.talk is Talk.OURS and usage.state is Is.UP:
                 usage.local_sdp = self._sdp
                 usage.hold_session(now, session.kept(response, usage.session))
-                self._settle(now, response.status, response.body)
+                self._settle(now, response.status, response.body, source_of(response, ""))
         elif usage.state is Is.UP:
             self._refused(now, response, on)
 
@@ -251,10 +252,10 @@ class Offers:
         self._retry = None
         self.step(now, Turn.SEND, (self._sdp, self._quiet))
 
-    def _settle(self, now: int, status: int, sdp: bytes) -> None:
+    def _settle(self, now: int, status: int, sdp: bytes, peer: str = "") -> None:
         self.step(now, Turn.SETTLED)
         if not self._quiet:
-            self.usage.context.events.append(api.Reanswered(self.usage.leg, status, sdp))
+            self.usage.context.events.append(api.Reanswered(self.usage.leg, status, sdp, peer))
 
     def _busy(self, now: int, item: tuple[bytes, bool]) -> None:
         if item[1]:

@@ -203,7 +203,9 @@ class Outgoing(Usage):
         self.peer_allows = response.options("allow") or self.peer_allows
         self.offers.first_answer(late=False)
         self.hold_session(now, session.agreed(response))
-        self.context.events.append(api.Answered(self.leg, sdp_of(response) or self.early_sdp))
+        self.context.events.append(
+            api.Answered(self.leg, sdp_of(response) or self.early_sdp, identity.source_of(response, self.hop.host))
+        )
 
     def act_cancel(self, now: int, item: object) -> None:
         """Send CANCEL; without an end in 32 s the leg is given up."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from media.ua import api, session
+from media.ua import api, identity, session
 from media.ua.bodies import ACCEPTED, find, is_multipart
 from media.ua.context import Context, nobody
 from media.ua.dialog import Dialog
@@ -149,7 +149,7 @@ class Usage:
         late = self.offers.acked()
         self.step(now, Ev.ACK, request)
         if self.state is Is.UP and not waiting.first and late and self.leg in self.context.legs:
-            self.context.events.append(api.Confirmed(self.leg, sdp_of(request)))
+            self.context.events.append(confirmed(self.leg, request))
 
     def cancel(self, now: int, request: Request, server: Server) -> None:
         """A CANCEL for an INVITE of the peer that is still open: the first one or a re-INVITE."""
@@ -274,6 +274,12 @@ class Usage:
             self.context.dialogs.pop(dialog.key, None)
         self.dialogs = {}
         self.local_sdp = b""
+
+
+def confirmed(leg: api.Leg, ack: Request) -> api.Confirmed:
+    """The event of an ACK. Nearly all come without an SDP: then nobody asks where it came from."""
+    sdp = sdp_of(ack)
+    return api.Confirmed(leg, sdp, identity.source_of(ack, "") if sdp else "")
 
 
 COMMON: Acts = {

@@ -84,7 +84,9 @@ class Floor:
     async def _rtp(self, call: str) -> None:
         """Open, play, stop, open the other leg, pair, end: eight commands, two writes to Redis and a delete."""
         a, b = (Leg(CallId(call), LegId(name)) for name in ("a", "b1"))
-        phone = sdp.dummy("127.0.0.1", ("PCMA", "PCMU"))
+        phone = sdp.Dummy("127.0.0.1", 50_000).text(("PCMA", "PCMU"))
+        self._audio.located(a, "127.0.0.1")
+        self._audio.located(b, "127.0.0.1")
         await self._audio.open_inbound(a, phone)
         await self._audio.play(a, self._prompt)
         await asyncio.sleep(0.02)

@@ -85,6 +85,8 @@ def cpu_s(pid: int) -> float:
 async def connect_call(engine: RtpEngine, talk: Talk, caller_port: int, agent_port: int) -> None:
     """As the call logic does it: caller in, agent out, pair, record."""
     a, b = talk.legs
+    engine.located(a, "127.0.0.1")
+    engine.located(b, "127.0.0.1")
     await engine.open_inbound(a, SDP.format(caller_port).encode())
     await engine.open_outbound(b)
     await engine.answered(b, SDP.format(agent_port).encode())

@@ -60,8 +60,11 @@ class Heard:
 class RtpPhone(asyncio.DatagramProtocol):
     """`await RtpPhone.open()`, then sdp() for the other side and connect() with its SDP; `close()` in the end."""
 
-    def __init__(self, codec: str) -> None:
-        self.codec = codec
+    def __init__(self, codec: str, key_type: int = KEY_TYPE) -> None:
+        self.codec, self.key_type = codec, key_type
+        self.rates = {key_type: RATE}  # of key presses, as the SDP offers them
+        self.loses_ends = False  # no end packet of a key press arrives
+        self.moves_ends = False  # each end packet has a timestamp of its own
         self.heard: list[Heard] = []
         self.ssrc = int.from_bytes(os.urandom(4), "big")
         self.sent = 0
@@ -75,10 +78,10 @@ class RtpPhone(asyncio.DatagramProtocol):
         self.transport: asyncio.DatagramTransport
 
     @classmethod
-    async def open(cls, codec: str = "PCMA", host: str = "127.0.0.1") -> RtpPhone:
+    async def open(cls, codec: str = "PCMA", host: str = "127.0.0.1", key_type: int = KEY_TYPE) -> RtpPhone:
         """A phone on a free even port."""
         loop = asyncio.get_running_loop()
-        transport, phone = await loop.create_datagram_endpoint(lambda: cls(codec), local_addr=(host, 0))
+        transport, phone = await loop.create_datagram_endpoint(lambda: cls(codec, key_type), local_addr=(host, 0))
         phone.transport = transport
         return phone
 
@@ -93,18 +96,35 @@ class RtpPhone(asyncio.DatagramProtocol):
         host, port = self.address
         number = NUMBERS[self.codec]
         lines = ["v=0", f"o=- {port} 1 IN IP4 {host}", "s=-", f"c=IN IP4 {host}", "t=0 0"]
-        lines += [f"m=audio {port} RTP/AVP {number} {KEY_TYPE}", f"a=rtpmap:{number} {self.codec}/8000"]
-        lines += [f"a=rtpmap:{KEY_TYPE} telephone-event/8000", f"a=fmtp:{KEY_TYPE} 0-16", "a=ptime:20", f"a={direction}"]
+        keys = " ".join(str(one) for one in self.rates)
+        lines += [f"m=audio {port} RTP/AVP {number} {keys}".rstrip(), f"a=rtpmap:{number} {self.codec}/8000"]
+        for key, rate in self.rates.items():
+            lines += [f"a=rtpmap:{key} telephone-event/{rate}", f"a=fmtp:{key} 0-16"]
+        lines += ["a=ptime:20", f"a={direction}"]
         return ("\r\n".join(lines) + "\r\n").encode()
 
     def connect(self, sdp: bytes) -> int:
         """Speak to the audio of that SDP from now on; its port."""
         host, port = re.search(rb"c=IN IP4 (\S+)", sdp), re.search(rb"m=audio (\d+)", sdp)
         assert host is not None and port is not None, "no audio in the SDP"
+        keys = re.search(rb"a=rtpmap:(\d+) telephone-event/8000", sdp)
+        if keys is not None and self.rates:  # as RFC 3264 §6.1 wants it
+            self.key_type = int(keys[1])
+            self.rates = {self.key_type: RATE}
         self._target = (host[1].decode(), int(port[1]))
         if self._speaker is None:
             self._speaker = asyncio.create_task(self._speak())
         return self._target[1]
+
+    def join(self, other: RtpPhone) -> None:
+        """Speak to where another phone speaks to, as somebody who has found the port."""
+        self._target = other._target
+        self._speaker = asyncio.create_task(self._speak())
+
+    @property
+    def pressing(self) -> bool:
+        """A key is still being pressed."""
+        return bool(self._keys)
 
     def say(self, sound: Samples) -> None:
         """Say this over and over, from its beginning."""
@@ -116,7 +136,8 @@ class RtpPhone(asyncio.DatagramProtocol):
             ticks = [FRAME * step for step in range(1, max(1, ms // 20) + 1)]
             event = KEYS.index(key)
             self._keys += [(struct.pack("!BBH", event, 10, tick), tick == ticks[0]) for tick in ticks]
-            self._keys += [(struct.pack("!BBH", event, 0x80 | 10, ticks[-1]), False)] * 3
+            if not self.loses_ends:
+                self._keys += [(struct.pack("!BBH", event, 0x80 | 10, ticks[-1]), False)] * 3
             self._keys += [(b"", False)] * 2
 
     async def _speak(self) -> None:
@@ -132,7 +153,9 @@ class RtpPhone(asyncio.DatagramProtocol):
             payload, first = self._keys.pop(0)
             self._pressed_at = self._timestamp if first else self._pressed_at
             if payload:
-                self._send(KEY_TYPE | (0x80 if first else 0), payload, self._pressed_at)
+                moved = FRAME if self.moves_ends and payload[1] & 0x80 else 0
+                self._pressed_at = (self._pressed_at + moved) & 0xFFFFFFFF
+                self._send(self.key_type | (0x80 if first else 0), payload, self._pressed_at)
             self._timestamp = (self._timestamp + FRAME) & 0xFFFFFFFF
             return
         frame = np.take(self._sound, range(self._position, self._position + FRAME), mode="wrap")
@@ -174,6 +197,13 @@ class RtpPhone(asyncio.DatagramProtocol):
         if self._speaker is not None:
             self._speaker.cancel()
         self.transport.close()
+
+
+def keys_heard(phone: RtpPhone, since: int = 0) -> str:
+    """The keys that came under the phone's own payload type, each once."""
+    events = [one for one in phone.heard[since:] if one.payload_type == phone.key_type and len(one.payload) == 4]
+    ends = {(one.ssrc, one.timestamp): KEYS[one.payload[0]] for one in events if one.payload[1] & 0x80}
+    return "".join(ends.values())
 
 
 def _placed(packets: list[Heard]) -> Samples:

@@ -46,6 +46,7 @@ class Audio:
 
     def __init__(self) -> None:
         self.done: list[str] = []
+        self.sources: dict[ua.Leg, str] = {}
         self.broken: dict[str, rtp.RtpError] = {}
         self.press: Callable[[rtp.Digit], None] = lambda digit: None
 
@@ -53,6 +54,9 @@ class Audio:
         self.done.append(verb)
         if verb in self.broken:
             raise self.broken[verb]
+
+    def located(self, leg: ua.Leg, source: str) -> None:
+        self.sources[leg] = source
 
     async def open_inbound(self, leg: ua.Leg, sdp: bytes) -> bytes:
         self._did("open_inbound")
@@ -101,8 +105,9 @@ class Audio:
     async def close(self, leg: ua.Leg) -> None:
         self._did("close")
 
-    async def close_call(self, leg: ua.Leg) -> None:
+    async def close_call(self, leg: ua.Leg) -> rtp.Senders:
         self._did("close_call")
+        return {}
 
     def on_digit(self, listener: Callable[[rtp.Digit], None]) -> None:
         self.press = listener

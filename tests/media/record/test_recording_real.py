@@ -14,7 +14,7 @@ from ops.audio import read_wav
 from tests.kit.rtp_phone import RtpPhone, likeness
 from tests.kit.rtpengine import RtpEngineProcess, audio_config
 from tests.kit.wait import until_async
-from tests.media.rtp.test_client_real import AGENT, CALLER, House, hears
+from tests.media.rtp.house import AGENT, CALLER, House, hears
 
 pytestmark = pytest.mark.real
 

@@ -11,52 +11,16 @@ import pytest
 from media.rtp.api import BadSdp, Digit, RtpError
 from media.rtp.client import RtpEngine, connect
 from media.rtp.ng import NgClient
-from media.ua.api import Leg
-from ops.audio import RATE, Samples, au_bytes
+from media.rtp.places import places_of
+from ops.audio import RATE, au_bytes
 from ops.clock import SystemClock
-from ops.ids import CallId, LegId
 from ops.ports import LOOPBACK
-from tests.kit.rtp_phone import RtpPhone, voice
+from tests.kit.rtp_phone import RtpPhone
 from tests.kit.rtpengine import RtpEngineProcess, audio_config
 from tests.kit.wait import until_async
+from tests.media.rtp.house import AGENT, CALLER, PROMPT, SECOND, House, hears, hears_nobody, leg
 
 pytestmark = pytest.mark.real
-ALIKE = 0.95
-CALLER, AGENT, SECOND, PROMPT = voice(1), voice(2), voice(3), voice(4, 2.0)
-
-
-def leg(name: str, call: str = "019a0000-0000-7000-8000-000000000001") -> Leg:
-    return Leg(CallId(call), LegId(name))
-
-
-class House:
-    """One rtpengine, its client, and the phones of a test."""
-
-    def __init__(self, engine: RtpEngine, folder: Path) -> None:
-        self.engine, self.folder = engine, folder
-        self.phones: list[RtpPhone] = []
-
-    async def phone(self, sound: Samples, codec: str = "PCMA") -> RtpPhone:
-        phone = await RtpPhone.open(codec)
-        phone.say(sound)
-        self.phones.append(phone)
-        return phone
-
-    async def caller(self, name: str = "a", sound: Samples = CALLER, codec: str = "PCMA") -> tuple[Leg, RtpPhone]:
-        phone = await self.phone(sound, codec)
-        phone.connect(await self.engine.open_inbound(leg(name), phone.sdp()))
-        return leg(name), phone
-
-    async def agent(self, name: str = "b1", sound: Samples = AGENT, codec: str = "PCMA") -> tuple[Leg, RtpPhone]:
-        phone = await self.phone(sound, codec)
-        phone.connect(await self.engine.open_outbound(leg(name)))
-        await self.engine.answered(leg(name), phone.sdp())
-        return leg(name), phone
-
-    def prompt(self, sound: Samples = PROMPT) -> Path:
-        path = self.folder / "prompt.au"
-        path.write_bytes(au_bytes(sound))
-        return path
 
 
 @pytest.fixture
@@ -69,26 +33,9 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
             phone.close()
 
 
-async def hears(phone: RtpPhone, sound: Samples) -> None:
-    """From now on the phone hears this sound, for 0.8 s at the least."""
-    start = phone.mark()
-    await until_async(lambda: phone.mark() > start + 40 and phone.likeness(sound, start) > ALIKE, 8, "the sound is heard", 0.2)
-
-
 def codecs(phone: RtpPhone, since: int) -> set[int]:
     """Payload types that came since a mark."""
     return {one.payload_type for one in phone.heard[since:]}
-
-
-async def hears_nobody(phone: RtpPhone, seconds: float = 0.5) -> None:
-    """Nothing reaches the phone any more."""
-    quiet = [phone.mark()]
-
-    def still() -> bool:
-        quiet.append(phone.mark())
-        return len(quiet) > seconds / 0.1 and quiet[-1] == quiet[-int(seconds / 0.1)]
-
-    await until_async(still, 8, "nothing is heard", 0.1)
 
 
 async def test_paired_legs_hear_each_other(house: House) -> None:
@@ -187,6 +134,7 @@ async def test_connect_is_answer_and_pairing_in_one(house: House) -> None:
     for name in ("b1", "b2"):
         agent, b = await house.phone(SECOND if name == "b2" else AGENT), leg(name)
         port = agent.connect(await house.engine.open_outbound(b))
+        house.engine.located(b, LOOPBACK)
         await house.engine.play(a, house.prompt(), repeat=100)
         await house.engine.stop(a)
         await house.engine.connect(a, b, agent.sdp())
@@ -209,6 +157,7 @@ async def test_keys_of_a_connected_caller_are_told(house: House) -> None:
     a, caller = await house.caller()
     agent, b = await house.phone(AGENT), leg("b1")
     agent.connect(await house.engine.open_outbound(b))
+    house.engine.located(b, LOOPBACK)
     await house.engine.connect(a, b, agent.sdp())
     pressed: list[Digit] = []
     house.engine.on_digit(pressed.append)
@@ -356,6 +305,7 @@ async def test_bad_sdp_and_unknown_legs(house: House) -> None:
     """SDP without usable audio is BadSdp and leaves nothing open; verbs on unknown legs are RtpErrors."""
     for sdp in (b"", b"hello", b"v=0\r\nm=audio 4000 RTP/AVP 8\r\n", (await house.phone(CALLER)).sdp().replace(b" 8 101", b" 18")):
         with pytest.raises(BadSdp):
+            house.engine.located(leg("a"), LOOPBACK)
             await house.engine.open_inbound(leg("a"), sdp)
         with pytest.raises(RtpError):
             await house.engine.look(leg("a"))
@@ -374,6 +324,7 @@ async def test_a_phone_behind_nat_is_found(house: House) -> None:
     b = leg("b1")
     agent = await house.phone(AGENT)
     agent.connect(await house.engine.open_outbound(b))
+    house.engine.located(b, LOOPBACK)
     await house.engine.answered(b, agent.sdp().replace(b"m=audio %d" % agent.address[1], b"m=audio 9999"))
     await house.engine.pair(a, b)
     await hears(agent, CALLER)
@@ -386,11 +337,13 @@ async def test_calls_of_a_dead_run_are_swept_when_silent(tmp_path: Path) -> None
     async with RtpEngineProcess(config):
         ng = NgClient(LOOPBACK, config.ports.ng)
         await ng.open()
-        _, phone = await House(RtpEngine(ng, config.media.rtp_address), tmp_path).caller()
+        dead = RtpEngine(ng, config.media.rtp_address, places_of(config), clock)
+        _, phone = await House(dead, tmp_path).caller()
         await until_async(lambda: phone.sent > 60, 5, "the stray's phone speaks")
         ng.close()
         async with connect(config, 0) as living:
             mine = leg("a", "019a0000-0000-7000-8000-000000000002")
+            living.located(mine, LOOPBACK)
             await living.open_inbound(mine, phone.sdp())
             assert await living.sweep(clock.now_ms(), 60_000) == []
             phone.close()

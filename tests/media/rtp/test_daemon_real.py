@@ -23,7 +23,7 @@ from tests.kit.rtp_phone import likeness
 from tests.kit.rtpengine import RtpEngineProcess, audio_config
 from tests.kit.wait import until_async
 from tests.kit.workers import alone
-from tests.media.rtp.test_client_real import AGENT, CALLER, PROMPT, House, hears, leg
+from tests.media.rtp.house import AGENT, CALLER, PROMPT, House, hears, leg
 
 pytestmark = pytest.mark.real
 
@@ -107,6 +107,7 @@ async def test_what_redis_is_told_later_is_told(tmp_path: Path, recorded: bool) 
                 await engine.stop(a)
                 agent, b = await house.phone(AGENT), leg("b1")
                 agent.connect(await engine.open_outbound(b))
+                engine.located(b, "127.0.0.1")
                 await engine.connect(a, b, agent.sdp(), recorded=recorded)  # and then the recording does not come
                 await hears(agent, CALLER)
                 process.stop(kill=True)

@@ -166,7 +166,7 @@ def _recording_fact(made: Node, got: Filed | NotFiled) -> Fact:
     if isinstance(got, Filed):
         started = int(Path(got.path).stem.rpartition("-")[2])
         kind, name, body = "recorded", RECORDING, {"path": got.path, "sha256": got.sha256, "duration_ms": got.duration_ms}
-        body |= {"bytes": got.bytes, "started_ms": started}
+        body |= {"bytes": got.bytes, "started_ms": started} | ({"detail": got.note} if got.note else {})
     else:
         kind, name, body = "recording_failed", NO_RECORDING, {"reason": got.reason, "detail": got.detail}
     tenant, source = made.config.centre.centre.tenant, f"media:{made.config.node}"

@@ -18,7 +18,7 @@ from media.call.frames import End, Settle
 from media.call.leg import LegState, Phase
 from media.call.outcome import Outcome
 from media.record.api import Filed, Job
-from media.rtp.api import Senders
+from media.rtp.api import Sender, Senders
 from media.ua import api as ua
 
 # A call has one recording at the most; its fact has the same id, whoever files it, and so has the fact that it could not be filed.
@@ -161,9 +161,9 @@ def _job(call: Call, senders: Senders) -> Job:
     talk, house = call.talk, call.house
     assert talk is not None
     caller, agent = talk.ports
-    whose = {port: tuple(sorted(senders.get(port, ()))) for port in talk.ports}
-    times = (talk.bridged_ms, talk.ms)
-    return Job(call.id, house.tenant, house.spool, talk.recording, caller, agent, *times, whose[caller], whose[agent])
+    one, other = (senders.get(port, Sender()) for port in talk.ports)
+    whose = (tuple(sorted(one.places)), tuple(sorted(other.places)), one.last_ms, other.last_ms)
+    return Job(call.id, house.tenant, house.spool, talk.recording, caller, agent, talk.bridged_ms, talk.ms, *whose)
 
 
 # ---- rows of the table ------------------------------------------------------------------------------------------
@@ -234,7 +234,7 @@ def on_recording_done(call: Call, event: on.RecordingDone, now: int) -> State:
     agent = talk.agent
     if isinstance(got, Filed):
         sizes = {"duration_ms": got.duration_ms, "talk_ms": talk.ms, "bytes": got.bytes, "started_ms": talk.bridged_ms}
-        call.write(now, "recorded", {"path": got.path, "sha256": got.sha256, **sizes}, agent, RECORDING)
+        call.write(now, "recorded", {"path": got.path, "sha256": got.sha256, "detail": got.note, **sizes}, agent, RECORDING)
     else:
         call.write(now, "recording_failed", {"reason": got.reason, "detail": got.detail, "talk_ms": talk.ms}, agent, NO_RECORDING)
     return call.state

@@ -23,6 +23,8 @@ class Job:
     talk_ms: int
     caller_senders: tuple[str, ...] = ()  # address:port that the caller's audio came from; all else is strangers'. (): not known
     agent_senders: tuple[str, ...] = ()
+    caller_last_ms: int = 0  # when rtpengine heard the last of the caller, to the second; 0: not known
+    agent_last_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class Filed:
     sha256: str
     duration_ms: int
     bytes: int
+    note: str = ""  # what a listener should know: one side silent, a pause
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,8 @@ import numpy as np
 from media.record import pcap, spool
 from media.record.api import Filed, Job, NotFiled
 from media.record.pcap import BadPcap, Packets
-from media.record.policy import complaint
-from media.record.stereo import Conversation, Side, conversation
+from media.record.policy import complaint, note
+from media.record.stereo import Conversation, Party, Side, conversation
 from ops.audio import wav_bytes
 from ops.ids import CallId
 
@@ -69,7 +69,7 @@ def _known(job: Job, store: Store) -> Filed | NotFiled | None:
         data: dict[str, Any] = json.loads(sidecar.read_bytes())
         if data["complaint"]:
             return NotFiled(job.call, FAILED, _kept(data["complaint"], place(job)))
-        return Filed(job.call, place(job), data["sha256"], data["duration_ms"], data["bytes"])
+        return Filed(job.call, place(job), data["sha256"], data["duration_ms"], data["bytes"], data.get("note", ""))
     except (ValueError, KeyError, TypeError):
         return None  # somebody has touched it: file anew if the pcap is still there
 
@@ -82,13 +82,22 @@ def _file(job: Job, store: Store) -> Filed | NotFiled:
     if store.free(store.root) < store.min_free_mb:
         return NotFiled(job.call, FULL, f"less than {store.min_free_mb} MB free in the vault; the pcap stays in the spool")
     try:
-        heard = conversation(_read(found), job.caller_port, job.agent_port)
+        heard = conversation(_read(found), *_parties(job), (job.started_ms * 1000, job.talk_ms * 1000))
     except BadPcap as error:
         return NotFiled(job.call, FAILED, f"{error}; set aside in {found.set_aside(job.spool)}")
-    wrong = complaint(heard, job.talk_ms)
-    filed = _write(job, store, heard, wrong)
+    wrong, remark = complaint(heard, job), note(heard, job)
+    filed = _write(job, store, heard, wrong, remark)
     found.remove()
     return NotFiled(job.call, FAILED, _kept(wrong, filed.path)) if wrong else filed
+
+
+def _parties(job: Job) -> tuple[Party, Party]:
+    """Who spoke. Raises BadPcap for a sender that is none."""
+    try:
+        caller, agent = (tuple(map(pcap.sender, places)) for places in (job.caller_senders, job.agent_senders))
+    except ValueError as error:
+        raise BadPcap("the job names a sender that is no address:port") from error
+    return Party(job.caller_port, caller), Party(job.agent_port, agent)
 
 
 def _kept(wrong: str, path: str) -> str:
@@ -108,12 +117,12 @@ def _read(found: spool.Recording) -> Packets:
     return Packets(np.concatenate([part.data for part in parts]), **columns)
 
 
-def _write(job: Job, store: Store, heard: Conversation, wrong: str) -> Filed:
+def _write(job: Job, store: Store, heard: Conversation, wrong: str, remark: str) -> Filed:
     """The WAV, then its sidecar; both durable when this returns."""
     target = store.root / place(job)
     target.parent.mkdir(parents=True, exist_ok=True)
     data = wav_bytes(heard.samples)
-    filed = Filed(job.call, place(job), hashlib.sha256(data).hexdigest(), heard.duration_ms, len(data))
+    filed = Filed(job.call, place(job), hashlib.sha256(data).hexdigest(), heard.duration_ms, len(data), remark)
     _put(target, data)
     about = asdict(job) | asdict(filed) | {"spool": "", "complaint": wrong, "first_packet_ms": heard.started_us // 1000}
     about |= {"caller": _about(heard.caller), "agent": _about(heard.agent), "silent_ms": heard.silent_ms}
@@ -121,7 +130,7 @@ def _write(job: Job, store: Store, heard: Conversation, wrong: str) -> Filed:
     return filed
 
 
-def _about(side: Side) -> dict[str, int]:
+def _about(side: Side) -> dict[str, int | bool]:
     return asdict(side)
 
 

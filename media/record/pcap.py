@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,7 @@ class Packets:
     data: Bytes  # the whole file
     time_us: Ints  # UTC, arrival
     port: Ints  # UDP destination
+    sender: Ints  # address and port that it came from, as `sender` makes it
     payload_type: Ints
     sequence: Ints
     timestamp: Ints
@@ -56,7 +58,13 @@ class Packets:
         return Packets(self.data, *(getattr(self, name)[which] for name in COLUMNS))
 
 
-COLUMNS = ("time_us", "port", "payload_type", "sequence", "timestamp", "ssrc", "start", "size")
+COLUMNS = ("time_us", "port", "sender", "payload_type", "sequence", "timestamp", "ssrc", "start", "size")
+
+
+def sender(place: str) -> int:
+    """The number of an address:port. Raises ValueError."""
+    address, _, port = place.rpartition(":")
+    return int(IPv4Address(address)) << 16 | int(port)
 
 
 def read(path: Path) -> Packets:
@@ -114,7 +122,8 @@ def _packets(data: Bytes, records: Ints, order: str, ticks: int) -> Packets:
     start = np.where(extended, start + 4 + 4 * _number(data, start + 2, 2, False), start)
     size = end - start - np.where(first & 0x20, _byte(data, end - 1), 0)
     time_us = seconds * 1_000_000 + parts * 1_000_000 // ticks
-    columns = (time_us, _number(data, udp + 2, 2, False), payload_type, _number(data, rtp + 2, 2, False))
+    came = _number(data, ip + 12, 4, False) << 16 | _number(data, udp, 2, False)
+    columns = (time_us, _number(data, udp + 2, 2, False), came, payload_type, _number(data, rtp + 2, 2, False))
     more = (_number(data, rtp + 4, 4, False), _number(data, rtp + 8, 4, False), start, size)
     return Packets(data, *columns, *more).only(voice & (size >= 0))
 

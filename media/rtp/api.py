@@ -36,7 +36,15 @@ class LegAudio:
     last_packet_ms: int  # UTC ms of the last packet, 0 if none
 
 
-Senders = dict[int, frozenset[str]]  # whose audio was taken, as address:port, by the local port that it came to
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who spoke on a leg."""
+
+    places: frozenset[str] = frozenset()  # where the audio came from that was taken, as address:port
+    last_ms: int = 0  # UTC ms of the last packet, to the second; 0: not known
+
+
+Senders = dict[int, Sender]  # by the local port that they spoke to
 
 
 class Audio(Protocol):

@@ -15,12 +15,12 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 
 from media.rtp import digits, sdp, strays
-from media.rtp.api import BadSdp, Digit, LegAudio, RtpError, Senders
+from media.rtp.api import BadSdp, Digit, LegAudio, RtpError, Sender, Senders
 from media.rtp.bencode import Encodable
 from media.rtp.legs import BOTH, QUIET, SAVE, OpenCall, OpenLeg, Turn, conversion, tags_of
 from media.rtp.ng import NgClient, NgTimeout, Reply
 from media.rtp.places import NOWHERE, Place, Places, places_of
-from media.rtp.replies import sender_of, walk
+from media.rtp.replies import last_packet_ms, sender_of, walk
 from media.rtp.sdp import read
 from media.rtp.tap import Tap
 from media.ua.api import Leg
@@ -430,7 +430,7 @@ class RtpEngine:
         legs = call.legs.values() if call else ()
         for one in legs:
             self._tap.forget(one.leg)
-        return {one.port: one.heard(sender_of(reply, one.tag)) for one in legs}
+        return {one.port: Sender(one.heard(sender_of(reply, one.tag)), last_packet_ms(reply, one.tag)) for one in legs}
 
     def on_digit(self, listener: Callable[[Digit], None]) -> None:
         """Where key presses go; the last listener counts."""

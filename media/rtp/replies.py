@@ -15,6 +15,13 @@ def sender_of(reply: Reply, tag: str) -> tuple[str, int] | None:
     return address.decode("ascii", "replace"), port
 
 
+def last_packet_ms(reply: Reply, tag: str) -> int:
+    """When the last packet of a leg came, strangers' too; 0 if none did."""
+    stream = walk(reply, "tags", tag, "medias", 0, "streams", 0)
+    packets, last = walk(stream, "stats", "packets"), walk(stream, "last packet")
+    return last * 1000 if packets and isinstance(last, int) else 0
+
+
 def walk(value: Value | None, *steps: str | int) -> Value | None:
     """What stands at the end of the steps, None if the way is not there."""
     here = value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
+from ipaddress import IPv4Address
 from pathlib import Path
 
 from media.record.api import Job
@@ -11,30 +12,48 @@ from ops.audio import Samples, encode_alaw, encode_ulaw
 from ops.ids import CallId
 
 CALLER_PORT, AGENT_PORT = 30000, 30010
+PLACE = ("127.0.0.1", 5000)
 START_US = 1_790_000_000_000_000
 FILE_HEADER = struct.pack("<4sHHiIII", b"\xd4\xc3\xb2\xa1", 2, 4, 0, 0, 65535, 101)
 CALL = CallId("019a0000-0000-7000-8000-000000000001")
 
 
-def packet(port: int, at_us: int, payload: bytes, sequence: int, timestamp: int, kind: int = 8, ssrc: int = 1) -> bytes:
+def packet(
+    port: int,
+    at_us: int,
+    payload: bytes,
+    sequence: int,
+    timestamp: int,
+    kind: int = 8,
+    ssrc: int = 1,
+    place: tuple[str, int] = PLACE,
+) -> bytes:
     """One record: pcap header, IPv4, UDP, RTP, payload."""
     rtp = struct.pack("!BBHII", 0x80, kind, sequence & 0xFFFF, timestamp & 0xFFFFFFFF, ssrc) + payload
-    udp = struct.pack("!HHHH", 5000, port, 8 + len(rtp), 0) + rtp
+    udp = struct.pack("!HHHH", place[1], port, 8 + len(rtp), 0) + rtp
     size = 20 + len(udp)
-    ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, size, 0, 0, 64, 17, 0, bytes(4), bytes(4)) + udp
+    ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, size, 0, 0, 64, 17, 0, IPv4Address(place[0]).packed, bytes(4)) + udp
     return struct.pack("<IIII", at_us // 1_000_000, at_us % 1_000_000, size, size) + ip
 
 
 def stream(
-    sound: Samples, port: int, kind: int = 8, start_us: int = START_US, ssrc: int = 1, sequence: int = 65_500
+    sound: Samples,
+    port: int,
+    kind: int = 8,
+    start_us: int = START_US,
+    ssrc: int = 1,
+    sequence: int = 65_500,
+    clock: int = 2**32 - 8000,
+    step: int = 160,
+    place: tuple[str, int] = PLACE,
 ) -> list[tuple[int, bytes]]:
-    """(arrival, record) of a sound in 20 ms packets, over the wrap of sequence and timestamp."""
+    """(arrival, record) of a sound in 20 ms packets, over the wrap of sequence and timestamp; `step`: of the timestamp."""
     encode = encode_alaw if kind == 8 else encode_ulaw
     out = []
     for number in range(len(sound) // 160):
         at = start_us + number * 20_000
         payload = encode(sound[number * 160 : number * 160 + 160])
-        out.append((at, packet(port, at, payload, sequence + number, 2**32 - 8000 + number * 160, kind, ssrc)))
+        out.append((at, packet(port, at, payload, sequence + number, clock + number * step, kind, ssrc, place)))
     return out
 
 

@@ -71,32 +71,82 @@ def test_the_name_picks_among_recordings_of_a_call(spool: Path, store: Store) ->
     assert [one.name for one in recordings(spool)] == ["first"]
 
 
+HEARD = START_US // 1000 + 2000  # rtpengine heard somebody two seconds into the talk
+
+
 @pytest.mark.parametrize(
-    ("data", "talk_ms", "detail"),
+    ("data", "talk_ms", "last", "detail"),
     [
-        (GOOD, 6000, "3000 ms of a conversation of 6000 ms"),
-        (pcap(stream(LEFT, CALLER_PORT)), 3000, "nothing from the agent"),
-        (pcap(stream(RIGHT, AGENT_PORT)), 3000, "nothing from the caller"),
+        (GOOD, 9000, (HEARD + 6000, HEARD), "the last 5020 ms of the caller"),
+        (GOOD, 9000, (HEARD, HEARD + 6000), "the last 5020 ms of the agent"),
+        (pcap(stream(LEFT, CALLER_PORT)), 3000, (HEARD, HEARD), "nothing from the agent"),
+        (pcap(stream(RIGHT, AGENT_PORT)), 3000, (HEARD, HEARD), "nothing from the caller"),
+    ],
+)
+def test_a_recording_that_lacks_what_was_heard_is_kept_but_told(
+    spool: Path, store: Store, data: bytes, talk_ms: int, last: tuple[int, int], detail: str
+) -> None:
+    """What rtpengine heard and the recording lacks is told, and where the rest is; asked again, the same answer."""
+    spooled(spool, data)
+    what = replace(job(spool, talk_ms), caller_last_ms=last[0], agent_last_ms=last[1])
+    done = file(what, store)
+    assert isinstance(done, NotFiled)
+    assert done.reason == "REASON_MEDIA_FAILED"
+    assert detail in done.detail
+    assert read_wav(next(store.root.rglob("*.wav")))[0].any()
+    assert file(what, store) == done
+
+
+@pytest.mark.parametrize(
+    ("data", "last", "note"),
+    [
+        (GOOD, (HEARD, HEARD), "no audio from either side for 4020 ms"),  # both hold at the end
+        (pcap(stream(LEFT, CALLER_PORT)), (HEARD, 0), "the agent sent no audio"),  # muted
+        (pcap(stream(RIGHT, AGENT_PORT)), (0, HEARD), "the caller sent no audio"),
         (
             pcap(
                 stream(LEFT[:8000], CALLER_PORT),
                 stream(LEFT, CALLER_PORT, start_us=START_US + 4_000_000),
                 stream(RIGHT[:8000], AGENT_PORT),
             ),
-            7000,
-            "a gap of",
+            (HEARD + 5000, HEARD - 1000),
+            "no audio from either side for 3020 ms",
         ),
+        (pcap(stream(LEFT, CALLER_PORT, step=0), stream(RIGHT, AGENT_PORT)), (HEARD, HEARD), "the caller's RTP clock is wrong"),
     ],
 )
-def test_an_incomplete_recording_is_kept_but_told(spool: Path, store: Store, data: bytes, talk_ms: int, detail: str) -> None:
-    """Too short, one-sided, or with a gap: NotFiled says so and where the rest is; asked again, the same answer."""
+def test_silence_is_no_fault(spool: Path, store: Store, data: bytes, last: tuple[int, int], note: str) -> None:
+    """A pause, a hold, a muted side and a false clock give a file as long as the talk, with a note; asked again, the same."""
     spooled(spool, data)
-    done = file(job(spool, talk_ms), store)
-    assert isinstance(done, NotFiled)
-    assert done.reason == "REASON_MEDIA_FAILED"
-    assert detail in done.detail
-    assert read_wav(next(store.root.rglob("*.wav")))[0].any()
-    assert file(job(spool, talk_ms), store) == done
+    what = replace(job(spool, 7000), caller_last_ms=last[0], agent_last_ms=last[1])
+    done = file(what, store)
+    assert isinstance(done, Filed)
+    assert note in done.note
+    assert done.duration_ms == 7000
+    assert json.loads((store.root / done.path).with_suffix(".json").read_text())["note"] == done.note
+    assert file(what, store) == done
+
+
+def test_strangers_are_left_out(spool: Path, store: Store) -> None:
+    """Audio of others to a party's port is not in the file, and that is noted; a job with a sender that is none says so."""
+    thief = stream(RIGHT, CALLER_PORT, ssrc=7, place=("127.0.8.8", 9000))
+    data = pcap(stream(LEFT, CALLER_PORT), thief, stream(RIGHT, AGENT_PORT, ssrc=2))
+    spooled(spool, data)
+    done = file(replace(job(spool, 3000), caller_senders=("127.0.0.1:5000",)), store)
+    assert isinstance(done, Filed)
+    assert "150 packets of others to the caller's port left out" in done.note
+    assert (read_wav(store.root / done.path)[0][:, 0] == decode_alaw(encode_alaw(LEFT))).all()
+    spooled(spool, data)
+    bad = file(replace(job(spool, 3000, call=CALL), caller_senders=("x",), started_ms=5), store)
+    assert isinstance(bad, NotFiled) and "no address:port" in bad.detail
+
+
+def test_another_recording_of_the_call_is_never_taken(spool: Path, store: Store) -> None:
+    """The only recording of a call has another name than the job's: it is not filed as this one, and stays."""
+    spooled(spool, GOOD, "first")
+    done = file(job(spool, 3000, "second"), store)
+    assert isinstance(done, NotFiled) and "no pcap of that name" in done.detail
+    assert [one.name for one in recordings(spool)] == ["first"]
 
 
 @pytest.mark.parametrize("data", [b"", b"nonsense" * 10, GOOD[:24], GOOD[:30]])
@@ -206,6 +256,30 @@ async def test_the_worker_files_and_survives_its_own_death(spool: Path, tmp_path
     pid = vault.pid
     await vault.close()
     assert not Path(f"/proc/{pid}").exists()
+
+
+DYING = """
+import os, sys
+from pathlib import Path
+mark = Path(sys.argv[1])
+if not mark.exists():
+    sys.stdin.buffer.readline()
+    mark.write_text("died")
+    os._exit(9)
+from media.record.worker import main
+sys.argv = [sys.argv[0], *sys.argv[2:]]
+sys.exit(main())
+"""
+
+
+async def test_a_worker_that_dies_during_a_job_still_files_it(spool: Path, tmp_path: Path) -> None:
+    """The job that a worker took with it to its end is done by the next one."""
+    vault, mark = RecordingVault(tmp_path / "vault", 0), tmp_path / "mark"
+    vault._words = ["-c", DYING, str(mark), *vault._words[2:]]
+    spooled(spool, GOOD)
+    done = await vault.file(job(spool, 3000))
+    assert mark.exists() and isinstance(done, Filed)
+    await vault.close()
 
 
 async def test_a_call_id_that_is_a_path_goes_nowhere(spool: Path, tmp_path: Path) -> None:

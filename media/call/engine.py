@@ -22,6 +22,7 @@ from media.call.frames import Assert, End
 from media.call.leg import CALLER, Phase
 from media.call.meters import Meters
 from media.call.ports import House, Ledger, Router
+from media.call.pressed import Pressed
 from media.call.table import handle
 from media.call.translate import from_phone
 from media.call.verbs import RUN, Lane
@@ -61,6 +62,7 @@ class _Live:
     call: Call
     lane: Lane
     timers: dict[type, asyncio.TimerHandle] = field(default_factory=dict)
+    pressed: Pressed = field(default_factory=Pressed)
     offered_ms: int = 0
     after: on.Offered | None = None  # a callback of the same call, for when the caller's own leg is gone
 
@@ -101,14 +103,20 @@ class Engine:
             log.debug("event of a call that is over", extra={"call": event.leg.call, "event": type(event).__name__})
         else:
             meant = from_phone(live.call, event)
-            if meant is not None:
+            if isinstance(meant, on.CallerDigit):
+                self._press(live, meant, "info")
+            elif meant is not None:
                 self._feed(live, meant)
 
     def on_digit(self, digit: rtp.Digit) -> None:
         """A key press that came as RTP."""
         live = self._calls.get(digit.leg.call)
         if live is not None and digit.leg.leg == CALLER:
-            self._feed(live, on.CallerDigit(digit.digit))
+            self._press(live, on.CallerDigit(digit.digit), "rtp")
+
+    def _press(self, live: _Live, pressed: on.CallerDigit, way: str) -> None:
+        if live.pressed.counts(pressed.digit, way, self._parts.clock.mono_ms()):
+            self._feed(live, pressed)
 
     def on_router(self, call: str, event: on.FromRouter) -> None:
         """A frame of the router. Of a call that is over only an offer needs an answer: End, which frees the agent in any state."""

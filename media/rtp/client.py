@@ -300,18 +300,8 @@ class RtpEngine:
             for one in call.legs.values():
                 with contextlib.suppress(RtpError):  # the next verb will tell
                     await self._learn(one)
-                    await self._verify(one)
-            if any(one.learned or not one.sure for one in call.legs.values()):
+            if any(one.learned for one in call.legs.values()):
                 self._look_later(leg, CHECK_S[1])
-
-    async def _verify(self, one: OpenLeg) -> None:
-        """While two legs were being paired for the first time a stranger's packet may have been learned: look once more."""
-        if one.sure or one.place is None:
-            return
-        one.sure = True
-        sender = sender_of(await self._do("query", one.leg, {"from-tag": one.tag}), one.tag)
-        if sender is not None and sender != (one.place.address, one.place.port):
-            await self._shut(one)
 
     async def _learn(self, one: OpenLeg) -> None:
         """Keep what rtpengine has learned of a leg: from now on audio goes there alone and comes from there alone.
@@ -327,10 +317,17 @@ class RtpEngine:
             return
         if sender[0] in place.expected and self._places.permits(*sender):
             one.fix(*sender)
-            self._look_later(one.leg, CHECK_S[1])
+            await self._told_again(one)
             return
         log.warning("a stranger sent audio to a call and is shut out", extra={"call": one.leg.call, "source": sender[0]})
         await self._shut(one)
+
+    async def _told_again(self, one: OpenLeg) -> None:
+        """Tell rtpengine a leg's place by one answer: in two commands there is time for a stranger's packet between them."""
+        other = one.partner
+        convert = conversion(other.needed(), one.needed()) if other else b""
+        tags = tags_of(other.tag if other else one.dummy_tag, one.tag)
+        await self._do("answer", one.leg, {**tags, "sdp": one.text()}, SAVE[False] + convert)
 
     async def _shut(self, one: OpenLeg) -> None:
         """Take audio from the signalled place alone. rtpengine forgets whom it has learned only where the address changes."""
@@ -338,10 +335,7 @@ class RtpEngine:
         assert place is not None
         for address in (NOWHERE, place.address):
             one.place = Place(address, place.port)
-            if one.partner is None:
-                await self._parked(one)
-            else:
-                await self._joined(one, one.partner, saved=True)
+            await self._told_again(one)
 
     # ---- playing ----------------------------------------------------------------------------------------------
     async def play(self, leg: Leg, file: Path, repeat: int = 1) -> int:

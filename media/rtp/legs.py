@@ -47,7 +47,6 @@ class OpenLeg:
     partner: OpenLeg | None = None
     senders: set[str] = field(default_factory=set)  # whose audio was taken, as address:port
     signalled: Place | None = None  # `place` as it was before anything was learned
-    sure: bool = True  # that rtpengine sends where `place` says
     in_band: bool = False  # rtpengine listens for tones in the voice
 
     @property
@@ -75,7 +74,7 @@ class OpenLeg:
 
     def fix(self, address: str, port: int) -> None:
         """It is known where the audio comes from."""
-        self.place, self.sure = Place(address, port), False
+        self.place = Place(address, port)
         self.senders.add(f"{address}:{port}")
 
     def heard(self, last: tuple[str, int] | None) -> frozenset[str]:

@@ -83,7 +83,7 @@ class Reoffer:
 
 @dataclass(frozen=True, slots=True)
 class Info:
-    """An INFO, already answered 200. DTMF relay and plain `application/dtmf` digits come as `digit`, never in logs."""
+    """An INFO, already answered 200 (what cannot be used is refused by the endpoint). A key press is `digit`, never in logs."""
 
     leg: Leg
     content_type: str

@@ -9,7 +9,7 @@ from media.ua import api, identity, session
 from media.ua.bodies import ACCEPTED, find, is_multipart
 from media.ua.context import Context, nobody
 from media.ua.dialog import Dialog
-from media.ua.dtmf import DIGITS, digit_of
+from media.ua.dtmf import ACCEPT, DIGITS, told
 from media.ua.errors import SipError
 from media.ua.headers import safe
 from media.ua.message import Message, Request, Response
@@ -114,9 +114,12 @@ class Usage:
         self.offers.incoming(now, request, server)
 
     def _info(self, now: int, request: Request, server: Server) -> None:
-        self.context.respond(now, server, Answering(200))
-        if self.state is not Is.OVER and self.leg in self.context.legs:
-            digit = digit_of(*part_of(request, DIGITS))
+        if "info-package" in request.index:
+            self.context.respond(now, server, Answering(469, lines=["Recv-Info:"]))  # RFC 6086 §4.2.2: we know none
+            return
+        digit, status = told(*part_of(request, DIGITS))
+        self.context.respond(now, server, Answering(status, lines=["Accept: " + ACCEPT] if status == 415 else []))
+        if status == 200 and self.state is not Is.OVER and self.leg in self.context.legs:
             self.context.events.append(api.Info(self.leg, request.content_type, request.body, digit))
 
     def _options(self, now: int, _request: Request, server: Server) -> None:

@@ -60,7 +60,7 @@ async def test_a_stranger_neither_hears_nor_is_heard_in_a_talk(house: House) -> 
 
 
 async def test_a_strangers_keys_count_for_nothing(house: House) -> None:
-    """Keys of a third party are not told, neither in the menu nor in a talk; the caller's are."""
+    """Keys of a third party are not told, neither in the menu while prompts come and go nor in a talk; the caller's are."""
     a, caller = await house.caller()
     b, agent = await house.agent()
     pressed: list[Digit] = []
@@ -68,11 +68,16 @@ async def test_a_strangers_keys_count_for_nothing(house: House) -> None:
     await settled(house, "a")
     thief = await stranger(house, caller)
     for _ in range(2):
+        await house.engine.play(a, house.prompt(), repeat=100)
+        await hears(caller, PROMPT)
         thief.press("3")
         caller.press("1")
         await until_async(lambda: bool(pressed) and not thief.pressing, 5, "the caller's key")
+        await house.engine.stop(a)
         await house.engine.pair(a, b)
         await hears(agent, CALLER)
+        await house.engine.park(a)
+    assert thief.mark() == 0
     assert "3" not in {one.digit for one in pressed}
 
 

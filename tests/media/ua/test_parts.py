@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import media.ua
 from media.ua import api
-from media.ua.dtmf import digit_of
+from media.ua.dtmf import Told, told
 from media.ua.errors import BadSdp, BadUri
 from media.ua.sdp import audio, is_sdp
 from media.ua.timer import Wheel
@@ -99,23 +99,29 @@ def test_uris_that_cannot_be(bad: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "body", "digit"),
+    ("kind", "body", "digit", "status"),
     [
-        ("application/dtmf-relay", b"Signal=5\r\nDuration=160", "5"),
-        ("application/dtmf-relay", b"Duration= 100\r\nSignal = # \r\n", "#"),
-        ("application/dtmf-relay", b"signal=10", "*"),
-        ("application/dtmf-relay", b"signal=a", "A"),
-        ("application/dtmf", b" 11\r\n", "#"),
-        ("application/dtmf", b"D", "D"),
-        ("application/dtmf", b"55", ""),
-        ("application/dtmf-relay", b"Signal=x", ""),
-        ("application/dtmf-relay", b"Signal=5" + b" " * 9000, ""),
-        ("text/plain", b"5", ""),
+        ("application/dtmf-relay", b"Signal=5\r\nDuration=160", "5", 200),
+        ("application/dtmf-relay", b"Duration= 100\r\nSignal = # \r\n", "#", 200),
+        ("application/dtmf-relay", b"signal=10", "*", 200),
+        ("application/dtmf-relay", b"signal=a", "A", 200),
+        ("application/dtmf", b" 11\r\n", "#", 200),
+        ("application/dtmf", b"D", "D", 200),
+        ("audio/telephone-event", bytes([5, 0x8A, 3, 0x20]), "5", 200),
+        ("audio/telephone-event", bytes([11, 0x0A, 3, 0x20]), "#", 200),
+        ("audio/telephone-event", bytes([5, 0x0A, 0, 0]), "", 200),
+        ("audio/telephone-event", bytes([16, 0x8A, 3, 0x20]), "", 400),
+        ("audio/telephone-event", b"5", "", 400),
+        ("application/dtmf", b"55", "", 400),
+        ("application/dtmf-relay", b"Signal=x", "", 400),
+        ("application/dtmf-relay", b"Signal=5" + b" " * 65_000, "", 400),
+        ("application/dtmf-relay", b"", "", 200),
+        ("text/plain", b"5", "", 415),
     ],
 )
-def test_key_presses(kind: str, body: bytes, digit: str) -> None:
-    """Both body types, names and RFC 4733 numbers; anything else is no key press."""
-    assert digit_of(kind, body) == digit
+def test_key_presses(kind: str, body: bytes, digit: str, status: int) -> None:
+    """All body types, names and RFC 4733 numbers; what cannot be used is refused with the status that says so."""
+    assert told(kind, body) == Told(digit, status)
 
 
 def test_the_wheel_fires_in_order_and_forgets() -> None:

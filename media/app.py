@@ -33,7 +33,7 @@ from media.rpc.outbox import Outbox
 from media.rpc.pipe import Pipe
 from media.rpc.rules import Rules
 from media.rpc.session import Myself, Session
-from media.rtp import client as rtpengine
+from media.rtp import hold as rtpengine
 from media.rtp.api import RtpError
 from media.rtp.client import RtpEngine
 from ops import inner, lifecycle, metrics, redis_access

@@ -39,10 +39,11 @@ class TakeAnswer:
 
 @dataclass(frozen=True, slots=True)
 class TakeOffer:
-    """A phone's new offer -> OfferTaken, OfferRefused."""
+    """A phone's new offer -> OfferTaken, OfferRefused. `music`: for the other side, should it hold."""
 
     leg: LegId
     sdp: bytes
+    music: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

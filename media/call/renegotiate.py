@@ -1,7 +1,8 @@
 """New offers of either phone within its dialog: hold, retrieve, refresh. The same in every state; nobody is re-invited by us.
 
 rtpengine keeps the pairing and answers in the direction that the phone left open (RFC 3264 §8.4). While the caller holds nothing is
-played, and the menu waits: it goes on where it was when the caller is back.
+played, and the menu waits: it goes on where it was when the caller is back. A caller whom the agent's phone holds hears music
+(media/rtp/hold.py).
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ def on_reoffered(call: Call, event: on.Reoffered, now: int) -> State:
         call.out.append(do.MakeOffer(leg.id))
         return call.state
     state = _listen(call, leg, event.sdp)
-    call.out.append(do.TakeOffer(leg.id, event.sdp))
+    music = call.sounds.music() if call.state is State.TALKING and leg is not call.caller else ()
+    call.out.append(do.TakeOffer(leg.id, event.sdp, music[0] if music else None))
     return state
 
 

@@ -38,7 +38,7 @@ async def _take_answer(audio: Audio, call: CallId, verb: do.TakeAnswer) -> on.Ev
 
 
 async def _take_offer(audio: Audio, call: CallId, verb: do.TakeOffer) -> on.Event:
-    return on.OfferTaken(verb.leg, await audio.reoffer(Leg(call, verb.leg), verb.sdp))
+    return on.OfferTaken(verb.leg, await audio.reoffer(Leg(call, verb.leg), verb.sdp, verb.music))
 
 
 async def _make_offer(audio: Audio, call: CallId, verb: do.MakeOffer) -> on.Event:

@@ -65,8 +65,8 @@ class Audio(Protocol):
     async def offer(self, leg: Leg) -> bytes:
         """Our offer for a phone that asks for one within the dialog: sendrecv, whatever was held. `answered` follows."""
 
-    async def reoffer(self, leg: Leg, sdp: bytes) -> bytes:
-        """The phone's new offer within the dialog; the SDP for our 200. The pairing stays."""
+    async def reoffer(self, leg: Leg, sdp: bytes, music: Path | None = None) -> bytes:
+        """The phone's new offer within the dialog; the SDP for our 200. The pairing stays, but for music while it holds."""
 
     async def pair(self, one: Leg, other: Leg) -> None:
         """Let two legs of one call hear each other; both are parted from whoever they heard. No re-INVITE is needed."""

@@ -14,20 +14,18 @@ import zlib
 from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 
-from media.rtp import digits, sdp, strays
+from media.rtp import sdp, strays
 from media.rtp.api import BadSdp, Digit, LegAudio, RtpError, Sender, Senders
 from media.rtp.bencode import Encodable
 from media.rtp.legs import BOTH, QUIET, SAVE, OpenCall, OpenLeg, Turn, conversion, tags_of
 from media.rtp.ng import NgClient, NgTimeout, Reply
-from media.rtp.places import NOWHERE, Place, Places, places_of
+from media.rtp.places import NOWHERE, Place, Places
 from media.rtp.replies import last_packet_ms, sender_of, walk
 from media.rtp.sdp import read
 from media.rtp.tap import Tap
 from media.ua.api import Leg
-from ops.centre import CentreConfig
-from ops.clock import Clock, SystemClock
+from ops.clock import Clock
 from ops.ids import CallId
-from ops.ports import LOOPBACK
 
 SAVE_AFTER_S = 0.2
 CHECK_S = (0.5, 2.0)  # the first look at where a phone's audio comes from, and the next ones until it is known
@@ -490,19 +488,3 @@ class RtpEngine:
         text = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else "no reason given"
         kind = BadSdp if "SDP" in text else RtpError
         raise kind(f"rtpengine refused {command!r}: {text}")
-
-
-@contextlib.asynccontextmanager
-async def connect(config: CentreConfig, index: int) -> AsyncIterator[RtpEngine]:
-    """The rtpengine of media node `index`, key presses included, for as long as the context lasts."""
-    ng = NgClient(LOOPBACK, config.ports.ng + index)
-    await ng.open()
-    engine = RtpEngine(ng, config.media.rtp_address, places_of(config), SystemClock())
-    engine.open()
-    listener = await digits.listen(LOOPBACK, config.ports.dtmf + index, engine.digit)
-    try:
-        yield engine
-    finally:
-        listener.close()
-        engine.close_tap()
-        ng.close()

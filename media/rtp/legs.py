@@ -47,6 +47,7 @@ class OpenLeg:
     partner: OpenLeg | None = None
     senders: set[str] = field(default_factory=set)  # whose audio was taken, as address:port
     signalled: Place | None = None  # `place` as it was before anything was learned
+    holds: Leg | None = None  # who hears music because this one holds
     in_band: bool = False  # rtpengine listens for tones in the voice
 
     @property

@@ -117,7 +117,8 @@ class Usage:
         if "info-package" in request.index:
             self.context.respond(now, server, Answering(469, lines=["Recv-Info:"]))  # RFC 6086 §4.2.2: we know none
             return
-        digit, status = told(*part_of(request, DIGITS))
+        kind, body = part_of(request, DIGITS)
+        digit, status = told(kind or request.content_type, body or request.body)
         self.context.respond(now, server, Answering(status, lines=["Accept: " + ACCEPT] if status == 415 else []))
         if status == 200 and self.state is not Is.OVER and self.leg in self.context.legs:
             self.context.events.append(api.Info(self.leg, request.content_type, request.body, digit))

@@ -19,7 +19,8 @@ from tierline.routing.v1 import routing_pb2 as pb
 
 from media.rtp import sdp
 from media.rtp.api import RtpError
-from media.rtp.client import RtpEngine, connect
+from media.rtp.client import RtpEngine
+from media.rtp.hold import connect
 from media.ua.api import Leg
 from ops.audio import RATE, au_bytes
 from ops.clock import SystemClock

@@ -21,8 +21,9 @@ from typing import Any
 
 from media.record.api import Filed, Job, NotFiled
 from media.record.vault import RecordingVault
-from media.rtp.client import RtpEngine, connect
+from media.rtp.client import RtpEngine
 from media.rtp.daemon import spool
+from media.rtp.hold import connect
 from media.ua.api import Leg
 from ops.audio import read_wav
 from ops.clock import SystemClock

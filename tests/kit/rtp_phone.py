@@ -72,6 +72,7 @@ class RtpPhone(asyncio.DatagramProtocol):
         self._target: tuple[str, int] | None = None
         self._sound: Samples = np.zeros(FRAME, np.int16)
         self._position = 0
+        self._muted = False
         self._keys: list[tuple[bytes, bool]] = []  # (event payload, first of its key) still to be sent; b"": a pause
         self._pressed_at = 0  # RTP time, the same in all packets of a key
         self._speaker: asyncio.Task[None] | None = None
@@ -128,7 +129,11 @@ class RtpPhone(asyncio.DatagramProtocol):
 
     def say(self, sound: Samples) -> None:
         """Say this over and over, from its beginning."""
-        self._sound, self._position = sound, 0
+        self._sound, self._position, self._muted = sound, 0, False
+
+    def mute(self) -> None:
+        """Send no voice until the next `say`."""
+        self._muted = True
 
     def press(self, keys: str, ms: int = 100) -> None:
         """Press keys one after the other; voice pauses meanwhile."""
@@ -156,6 +161,9 @@ class RtpPhone(asyncio.DatagramProtocol):
                 moved = FRAME if self.moves_ends and payload[1] & 0x80 else 0
                 self._pressed_at = (self._pressed_at + moved) & 0xFFFFFFFF
                 self._send(self.key_type | (0x80 if first else 0), payload, self._pressed_at)
+            self._timestamp = (self._timestamp + FRAME) & 0xFFFFFFFF
+            return
+        if self._muted:
             self._timestamp = (self._timestamp + FRAME) & 0xFFFFFFFF
             return
         frame = np.take(self._sound, range(self._position, self._position + FRAME), mode="wrap")

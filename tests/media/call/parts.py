@@ -73,7 +73,7 @@ class Audio:
         self._did("offer")
         return SDP
 
-    async def reoffer(self, leg: ua.Leg, sdp: bytes) -> bytes:
+    async def reoffer(self, leg: ua.Leg, sdp: bytes, music: Path | None = None) -> bytes:
         self._did("reoffer")
         return SDP
 

@@ -8,8 +8,8 @@ import pytest
 
 from media.record.api import Filed, Job
 from media.record.vault import RecordingVault
-from media.rtp.client import connect
 from media.rtp.daemon import spool
+from media.rtp.hold import connect
 from ops.audio import read_wav
 from tests.kit.rtp_phone import RtpPhone, likeness
 from tests.kit.rtpengine import RtpEngineProcess, audio_config

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from media.rtp.client import RtpEngine
+from media.rtp.hold import HoldingEngine
 from media.ua.api import Leg
 from ops.audio import Samples, au_bytes
 from ops.ids import CallId, LegId
@@ -23,7 +23,7 @@ def leg(name: str, call: str = "019a0000-0000-7000-8000-000000000001") -> Leg:
 class House:
     """One rtpengine, its client, and the phones of a test."""
 
-    def __init__(self, engine: RtpEngine, folder: Path) -> None:
+    def __init__(self, engine: HoldingEngine, folder: Path) -> None:
         self.engine, self.folder = engine, folder
         self.phones: list[RtpPhone] = []
 

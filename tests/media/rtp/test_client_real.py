@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from media.rtp.api import BadSdp, Digit, RtpError
-from media.rtp.client import RtpEngine, connect
+from media.rtp.hold import HoldingEngine, connect
 from media.rtp.ng import NgClient
 from media.rtp.places import places_of
 from ops.audio import RATE, au_bytes
@@ -246,6 +246,38 @@ def _version(sdp: bytes) -> int:
     return int(sdp.partition(b"o=")[2].split()[2])
 
 
+@pytest.mark.parametrize("direction", ["sendonly", "inactive"])
+async def test_who_is_held_hears_music(house: House, direction: str) -> None:
+    """A phone that holds and sends nothing leaves the other side with music; both talk again when it resumes, on the same ports."""
+    a, caller = await house.caller()
+    b, agent = await house.agent()
+    await house.engine.pair(a, b)
+    await hears(agent, CALLER)
+    agent.mute()
+    port = agent.connect(await house.engine.reoffer(b, agent.sdp(direction), house.prompt()))
+    await hears(caller, PROMPT)
+    await hears_nobody(agent)
+    agent.say(AGENT)
+    assert agent.connect(await house.engine.reoffer(b, agent.sdp(), house.prompt())) == port
+    await hears(caller, AGENT)
+    await hears(agent, CALLER)
+
+
+async def test_a_phone_that_plays_its_own_music_is_heard(house: House) -> None:
+    """A phone that holds with sendonly and goes on sending is what the other side hears, and no music of ours."""
+    a, caller = await house.caller()
+    b, agent = await house.agent()
+    await house.engine.pair(a, b)
+    await hears(caller, AGENT)
+    agent.say(SECOND)
+    await house.engine.reoffer(b, agent.sdp("sendonly"), house.prompt())
+    sent = agent.sent
+    await until_async(lambda: agent.sent > sent + 60, 5, "a second has passed")
+    since = caller.mark()
+    await hears(caller, SECOND)
+    assert caller.likeness(PROMPT, since) < 0.5
+
+
 async def test_closing_a_leg_leaves_the_others(house: House) -> None:
     """Who was paired with a closed leg hears nobody, can be paired again, and the last close frees the call."""
     a, caller = await house.caller()
@@ -337,7 +369,7 @@ async def test_calls_of_a_dead_run_are_swept_when_silent(tmp_path: Path) -> None
     async with RtpEngineProcess(config):
         ng = NgClient(LOOPBACK, config.ports.ng)
         await ng.open()
-        dead = RtpEngine(ng, config.media.rtp_address, places_of(config), clock)
+        dead = HoldingEngine(ng, config.media.rtp_address, places_of(config), clock)
         _, phone = await House(dead, tmp_path).caller()
         await until_async(lambda: phone.sent > 60, 5, "the stray's phone speaks")
         ng.close()

@@ -15,8 +15,9 @@ import pytest
 from media.record.api import Filed, Job
 from media.record.filing import Store, file
 from media.rtp.api import RtpError
-from media.rtp.client import RtpEngine, connect
+from media.rtp.client import RtpEngine
 from media.rtp.daemon import spool
+from media.rtp.hold import connect
 from ops.audio import read_wav
 from tests.kit.redis_server import RedisServer
 from tests.kit.rtp_phone import likeness

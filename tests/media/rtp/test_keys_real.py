@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from media.rtp.api import Digit
-from media.rtp.client import connect
+from media.rtp.hold import connect
 from ops.audio import RATE, Samples
 from tests.kit.rtp_phone import RtpPhone, keys_heard
 from tests.kit.rtpengine import RtpEngineProcess, audio_config

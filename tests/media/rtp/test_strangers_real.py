@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from media.rtp.api import BadSdp, Digit
-from media.rtp.client import connect
+from media.rtp.hold import connect
 from tests.kit.rtp_phone import RtpPhone, voice
 from tests.kit.rtpengine import RtpEngineProcess, audio_config
 from tests.kit.wait import until_async

@@ -36,6 +36,7 @@ from media.rpc.session import Myself, Session
 from media.rtp import hold as rtpengine
 from media.rtp.api import RtpError
 from media.rtp.client import RtpEngine
+from media.rtp.statistics import Statistics
 from ops import inner, lifecycle, metrics, redis_access
 from ops import log as logs
 from ops.clock import Clock, SystemClock
@@ -64,6 +65,7 @@ class Node:
     vault: RecordingVault
     watcher: Watcher
     clock: Clock
+    statistics: Statistics
 
 
 @contextlib.asynccontextmanager
@@ -125,7 +127,7 @@ async def node(config: MediaConfig, clock: Clock, meters: Meters) -> AsyncIterat
         session.calls = engine
         _watch(meters, engine, session, outbox)
         watcher = Watcher(Pace(centre.media.silence_s * 1000), engine.legs_up, audio, endpoint, clock)
-        made = Node(config, endpoint, engine, session, outbox, vault, watcher, clock)
+        made = Node(config, endpoint, engine, session, outbox, vault, watcher, clock, Statistics(audio.ask))
         # The vault cannot tell the first calls of this run from what an earlier one left: first that, but not for long.
         await asyncio.wait({await stack.enter_async_context(_running(_leftovers(made)))}, timeout=LEFTOVERS_S)
         await endpoint.start()
@@ -178,7 +180,8 @@ async def serve(config: MediaConfig, stop: asyncio.Event) -> None:
     clock, meters = SystemClock(), Meters()
     port = config.centre.ports.media_metrics + config.index
     async with node(config, clock, meters) as made:
-        runner = await metrics.serve(LOOPBACK, port, meters.registry)
+        meters.registry.register(made.statistics)
+        runner = await metrics.serve(LOOPBACK, port, meters.registry, made.statistics.refresh)
         log.info("in service", extra={"node": config.node, "uri": config.uri})
         try:
             await stop.wait()

@@ -22,6 +22,7 @@ from media.rtp.ng import NgClient, NgTimeout, Reply
 from media.rtp.places import NOWHERE, Place, Places
 from media.rtp.replies import last_packet_ms, sender_of, walk
 from media.rtp.sdp import read
+from media.rtp.statistics import Ask
 from media.rtp.tap import Tap
 from media.ua.api import Leg
 from ops.clock import Clock
@@ -443,6 +444,11 @@ class RtpEngine:
     def _leg_of(self, digit: Digit) -> OpenLeg | None:
         call = self._calls.get(digit.leg.call)
         return call.legs.get(digit.leg) if call is not None else None
+
+    @property
+    def ask(self) -> Ask:
+        """The control protocol itself, for what belongs to no call."""
+        return self._ng.command
 
     async def sweep(self, now_ms: int, quiet_ms: int) -> list[str]:
         """Delete calls that an earlier run of this node left and nobody has sent audio on for so long; their ids."""

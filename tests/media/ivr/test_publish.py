@@ -126,6 +126,22 @@ def test_only_what_changed_is_made_anew(small: Path, tmp_path: Path, monkeypatch
     assert read(folder).prompts.path("hello", "en").exists()
 
 
+def test_publishing_keeps_what_calls_in_progress_still_play(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files of the publishing before stay until the next but one: a call plays those that it began with."""
+    monkeypatch.setattr(voice, "speak", quietly)
+    folder, text = tmp_path / "prompts", small.read_text()
+    versions: list[set[str]] = []
+    for version in range(3):
+        small.write_text(text.replace('en = "word"', f'en = "word {version}"'))
+        publish(small, folder, list(QUEUES), lambda done, total: None)
+        named = {path.name for path in folder.iterdir() if path.name in (folder / prompts.INDEX).read_text()}
+        versions.append(named)
+        there = {path.name for path in folder.iterdir()}
+        assert there.issuperset(set().union(*versions[-2:])), "what is published, and what was before"
+    assert versions[0] - versions[1] - versions[2], "each publishing has files of its own"
+    assert not (versions[0] - versions[1] - versions[2]) & there
+
+
 def test_a_failed_publishing_changes_nothing(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A broken menu or a voice that fails leaves what callers hear as it was."""
     monkeypatch.setattr(voice, "speak", quietly)

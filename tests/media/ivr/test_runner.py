@@ -132,6 +132,20 @@ def test_back_from_the_queue() -> None:
     assert fresh.handle(Digit("9"), 0)[-1] == Play(("main", "other_language"))
 
 
+def test_a_caller_back_from_the_queue_has_all_steps_again() -> None:
+    """However many keys were pressed before the queue: the menu after it takes as many as that of a new call, and no more."""
+    runner = Runner(replace(FLOW, max_steps=4))
+    for event in (Start(), *keys("***0")):
+        runner.handle(event, 0)
+    assert runner.state.value == "done", "in the queue with all steps used"
+    runner.handle(Start(runner.menu), 0)
+    for key in keys("****"):
+        runner.handle(key, 0)
+        assert runner.state.value == "telling"
+    runner.handle(Digit("*"), 0)
+    assert runner.state.value == "parting"
+
+
 def test_a_full_line_leads_back_to_the_menu() -> None:
     """What the flow has for a full line is said, then the menu that the caller chose the queue in goes on; 0 asks once more."""
     runner, _ = walk(*keys("31"))

@@ -187,7 +187,7 @@ READERS: dict[str, tuple[Callable[[bytes], object], bytes]] = {
     "parts' type": (
         _text(lambda text: bodies.find(text, PARTS, frozenset(["application/sdp"]))), b'multipart/mixed; charset=x; boundary="b1"',
     ),
-    "key": (lambda data: dtmf.digit_of("application/dtmf-relay", data), b"Signal= 11 \r\nDuration=160\r\n"),
+    "key": (lambda data: dtmf.told("application/dtmf-relay", data), b"Signal= 11 \r\nDuration=160\r\n"),
     "session timer": (_request(lambda one: (session.expires_of(one), session.min_se(one))), WHOLE),
     "who calls": (_request(lambda one: (identity.called(one), identity.calling(one), identity.told_headers(one))), WHOLE),
     "vitals": (_request(Request.vitals), WHOLE),

@@ -23,6 +23,7 @@ from tests.kit.console import login
 
 PAGE = ROOT / "docs" / "security.md"
 LISTEN = "0A"
+ACCEPTS, DATAGRAM = 0x10000, "0002"  # flag and type in /proc/net/unix; a datagram socket with a path takes what comes
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def listening(centre: Centre) -> set[tuple[str, str]]:
                 found.add((kind, str(int(words[1].split(":")[1], 16))))
     for line in Path("/proc/net/unix").read_text().splitlines()[1:]:
         words = line.split()
-        accepts = int(words[3], 16) & 0x10000
+        accepts = int(words[3], 16) & ACCEPTS or (words[4] == DATAGRAM and words[-1].startswith("/"))
         if len(words) > 7 and words[6] in ours and accepts:
             path = Path(words[7])
             found.add(("unix", str(path.relative_to(centre.state)) if path.is_relative_to(centre.state) else words[7]))

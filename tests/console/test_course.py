@@ -21,7 +21,7 @@ def kinds(made: CallFacts) -> list[str]:
 
 def at_once() -> CallFacts:
     """A key press leads into a queue and to an agent within the same millisecond."""
-    made = CallFacts(T0)
+    made = CallFacts(T0).edge("edge_invite", "invite").router("routed", node="m1")
     made.media("call_started").media("menu_chosen", menu="main", item="bill").router("enqueued", queue="bills", entered_ms=T0)
     made.offers = 1
     return made.router("offered", "a1", queue="bills", offer=made.offer_id, seat="8001").router(
@@ -32,7 +32,7 @@ def at_once() -> CallFacts:
 def test_causes_come_before_effects_of_the_same_millisecond() -> None:
     """Whatever order facts are stored in, the key press stands before the queue it led to, and the queue before the agent."""
     made, mixer = at_once(), random.Random(3)
-    want = ["call_started", "menu_chosen", "enqueued", "offered", "bridged"]
+    want = ["edge_invite", "routed", "call_started", "menu_chosen", "enqueued", "offered", "bridged"]
     for _ in range(20):
         mixer.shuffle(made.facts)
         assert kinds(made) == want

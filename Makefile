@@ -22,7 +22,7 @@ explore: setup  ## random tests with new seeds, more examples each: make explore
 	  TIERLINE_SEED=$$seed $(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup -m hypothesis tests || exit 1; done
 
 mutants: setup  ## do the tests notice faults? PACKAGES="console ops" COUNT=20 SEED=7 MORE=--quick; one JSON line on standard output
-	@nice $(PYTHON) -m tests.bench.mutants $(if $(PACKAGES),--packages $(PACKAGES)) --count $(or $(COUNT),100) --seed $(or $(SEED),1) $(MORE)
+	@$(PYTHON) -m tests.bench.mutants $(if $(PACKAGES),--packages $(PACKAGES)) --count $(or $(COUNT),100) --seed $(or $(SEED),1) $(MORE)
 
 lint: protos-check  ## what people run before a commit
 	.venv/bin/ruff check .

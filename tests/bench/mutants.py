@@ -60,12 +60,12 @@ class Tree:
         (folder / ".venv").symlink_to(ROOT / ".venv")
         return cls(folder)
 
-    def fails(self, tests: Sequence[str], mark: str, limit_s: float) -> bool:
-        """Whether one of these tests fails, cannot be imported, or is not over in time."""
+    def failure(self, tests: Sequence[str], mark: str, limit_s: float) -> str:
+        """How one of these tests fails, cannot be imported, or is not over in time; "" if none does."""
         words = [sys.executable, "-m", "pytest", "-x", "-q", "-n", "0", "-p", "no:cacheprovider", "-m", mark, *tests]
         paths = f"{self.folder}{os.pathsep}{self.folder / 'proto'}"
         more = {"PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1", "TIERLINE_SHRINK": "0", "TIERLINE_SEED": "0"}
-        with tempfile.TemporaryDirectory(prefix="mutants-") as room:
+        with tempfile.TemporaryDirectory(prefix="m") as room:  # short: sockets go below it
             run = subprocess.Popen(
                 words,
                 cwd=self.folder,
@@ -78,18 +78,18 @@ class Tree:
                 told = run.communicate(timeout=limit_s)[0]
             except subprocess.TimeoutExpired:
                 _end(run)
-                return True
+                return f"not over after {limit_s:.0f} s"
         if run.returncode in (0, NOTHING_RUN):
-            return False
+            return ""
         if run.returncode not in FAILED:
             raise RuntimeError(f"pytest ended with {run.returncode}:\n{told[-3000:]}")
-        return True
+        return told[-3000:]
 
     def measure(self, package: str, mark: str) -> None:
         """Run a package's tests without a fault. Raises RuntimeError if they fail."""
         began = time.monotonic()
-        if self.fails(PACKAGES[package], mark, 3600):
-            raise RuntimeError(f"the tests of {package} ({mark}) fail without any fault")
+        if told := self.failure(PACKAGES[package], mark, 3600):
+            raise RuntimeError(f"the tests of {package} ({mark}) fail without any fault:\n{told}")
         self.seconds[package, mark] = time.monotonic() - began
 
     def notices(self, fault: Fault, marks: Sequence[str]) -> bool:
@@ -100,7 +100,7 @@ class Tree:
         try:
             for mark in marks:
                 limit_s = 60 + 3 * self.seconds.get((package, mark), 300)
-                if self.fails([*self.nearest(fault), *PACKAGES[package]], mark, limit_s):
+                if self.failure([*self.nearest(fault), *PACKAGES[package]], mark, limit_s):
                     return True
         finally:
             path.write_text(fault.before, encoding="utf-8")

@@ -41,7 +41,7 @@ class Edge:
     max_message_bytes: int = 16384  # larger requests are answered 513
     wrong_passwords: int = 10  # so many in a minute or two hold off that seat at that address; ten times as many, others there
     hold_off_s: int = 60
-    sha256: bool = True  # ask phones for SHA-256 first; false for phones that read the first challenge only and know MD5 alone
+    sha256: bool = False  # ask phones for SHA-256 too; phones of about 2020 fail on a challenge they do not know
     silent_s: int = 10  # a TCP or TLS connection without a request is closed after so long
     origins: tuple[str, ...] = ()  # Origin headers that may open a WebSocket, "https://host:port"; () any
     certificate: str = ""  # PEM path; "" : `tierline up` makes a self-signed one

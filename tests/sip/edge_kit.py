@@ -39,7 +39,7 @@ def edge_config(state: Path, nodes: int = 2, routers: int = 1, **edge: Any) -> C
     """A centre on free ports with two trunks; keyword arguments are fields of `Edge`."""
     return CentreConfig(
         centre=Centre(name="test"),
-        edge=Edge(**({"hold_off_s": 2, "silent_s": 2} | edge)),
+        edge=Edge(**({"hold_off_s": 2, "silent_s": 2, "sha256": True} | edge)),
         trunk=(Trunk("carrier-a", (CARRIER,)), Trunk("carrier-b", (NETWORK,))),
         router=Router(instances=routers),
         media=Media(nodes=nodes),

@@ -176,14 +176,25 @@ async def test_sha256(world: World) -> None:
         assert (await seat.send(sha256_digest(first.get("www-authenticate"), "1007", password))).status == status
 
 
-def sha256_digest(challenge: str, seat: str, password: str) -> str:
-    """The Authorization value by SHA-256."""
+@pytest.mark.parametrize("guess", ["", "0", "<null>", "(null)"])
+@pytest.mark.parametrize("seat", ["1999", "1098"])
+async def test_an_absent_secret_is_no_password(world: World, edge: EdgeKit, seat: str, guess: str) -> None:
+    """Nobody registers a seat that Redis does not know, or without a secret of the algorithm, by what an absent value becomes."""
+    with redis.Redis(port=edge.config.ports.redis) as store:
+        store.hdel(keys.seat_auth("main", "1098"), "ha1_sha256")
+    stranger = await phone(world, seat)
+    challenge = (await stranger.send()).get("www-authenticate")
+    assert (await stranger.send(sha256_digest(challenge, seat, "", secret=guess))).status == 401
+
+
+def sha256_digest(challenge: str, seat: str, password: str, secret: str | None = None) -> str:
+    """The Authorization value by SHA-256; `secret`: in place of the hash of name, realm and password."""
 
     def hashed(text: str) -> str:
         return hashlib.sha256(text.encode()).hexdigest()
 
     nonce, uri, count = re.findall(r'nonce="([^"]+)"', challenge)[0], f"sip:{REALM}", unique("c")
-    secret = hashed(f"{seat}:{REALM}:{password}")
+    secret = hashed(f"{seat}:{REALM}:{password}") if secret is None else secret
     response = hashed(f"{secret}:{nonce}:00000001:{count}:auth:{hashed(f'REGISTER:{uri}')}")
     told = f'username="{seat}", realm="{REALM}", nonce="{nonce}", uri="{uri}", response="{response}", algorithm=SHA-256'
     return f'Digest {told}, cnonce="{count}", qop=auth, nc=00000001'

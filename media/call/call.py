@@ -82,6 +82,16 @@ class Ring:
     offer: on.Offered
     leg: LegState
     since_ms: int
+    alerting_ms: int = 0  # since when its phone alerts, 0: it does not
+
+    def alerts(self, now: int) -> None:
+        """Its phone answered 1xx, the first time or again."""
+        self.leg.move("progress")
+        self.alerting_ms = self.alerting_ms or now
+
+    def alerted_for(self, now: int) -> int:
+        """How long its phone has alerted, -1: not at all."""
+        return now - self.alerting_ms if self.alerting_ms else -1
 
     @property
     def timer(self) -> on.RingOver | on.AwayRingOver:

@@ -50,18 +50,18 @@ def on_agent(call: Call, event: on.SeatAnswered, now: int) -> State:
 def on_seat_failed(call: Call, event: on.SeatFailed, now: int) -> State:
     """Busy, away, silent."""
     ring = call.ring
-    reason = outcome.seat_failure(event.status, ring.leg.rang)
+    reason = ringing.why_failed(call, ring, event.status, now)
     ring.leg.move("over")
     return _failed(call, reason)
 
 
 def on_ring_over(call: Call, event: on.RingOver, now: int) -> State:
     """Nobody picked up."""
-    return _failed(call, Reason.REASON_NO_ANSWER if call.ring.leg.rang else Reason.REASON_UNREACHABLE)
+    return _failed(call, outcome.not_answered(call.ring.alerted_for(now), ringing.queueing.rule(call).ring_ms))
 
 
 def on_withdrawn(call: Call, event: on.Withdrawn, now: int) -> State:
-    """The router took the offer back."""
+    """The router took the offer back. If the agent has picked up, it did not hear of that in time, or its Redis forgot it."""
     return part(call, GONE) if call.ring_named(event.offer) else call.state
 
 
@@ -89,7 +89,10 @@ def on_taken(call: Call, event: on.AnswerTaken, now: int) -> State:
 
 def on_progress(call: Call, event: on.SeatProgress, now: int) -> State:
     """A phone rings."""
-    call.legs[event.leg].move("progress")
+    if event.leg == CALLER:
+        call.caller.move("progress")
+    else:
+        call.ring.alerts(now)
     return call.state
 
 

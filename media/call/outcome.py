@@ -66,14 +66,17 @@ _SEAT = {
     607: Reason.REASON_DECLINED,  # RFC 8197
     608: Reason.REASON_DECLINED,  # RFC 8688
 }
+_OURS = frozenset((500, 503, 504))  # the edge's own trouble or its overload; of a phone that rang, the phone's
 _CUSTOMER = dict.fromkeys((486, 600, 603), Reason.REASON_BUSY)
 
 
 def seat_failure(status: int, rang: bool) -> Reason.ValueType:
     """Why a seat's INVITE failed, for the router, from its final status; `rang`: it had answered 1xx. A phone that sends its calls
-    elsewhere (3xx) takes none here."""
+    elsewhere (3xx) takes none here. The agent is blamed for all but what the edge could not do (router/core/match.py)."""
     if status < 400:
         return Reason.REASON_DECLINED
+    if status in _OURS and not rang:
+        return Reason.REASON_OVERLOAD
     return _SEAT.get(status) or _unanswered(status, rang)
 
 
@@ -84,3 +87,9 @@ def customer_failure(status: int, rang: bool) -> Reason.ValueType:
 
 def _unanswered(status: int, rang: bool) -> Reason.ValueType:
     return Reason.REASON_NO_ANSWER if rang and status in _RANG_OUT else Reason.REASON_UNREACHABLE
+
+
+def not_answered(alerted_ms: int, ring_ms: int) -> Reason.ValueType:
+    """Why nobody answered in time. A phone that never alerted, or for less than half of the ring time, was rung too late by us: a
+    seat that is away or silent is refused by the edge long before."""
+    return Reason.REASON_NO_ANSWER if alerted_ms >= 0 and alerted_ms * 2 >= ring_ms else Reason.REASON_OVERLOAD

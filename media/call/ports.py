@@ -90,6 +90,7 @@ class QueueRule:
     position_every_ms: int = 20_000  # 0: never
     record: bool = True
     callback_from_ms: int = 0  # who will probably wait longer may ask to be called back; 0: nobody may
+    ring_ms: int = 0  # a seat rings so long; 0: not known, whatever it rings is long enough
 
 
 @dataclass(frozen=True, slots=True)

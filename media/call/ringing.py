@@ -112,7 +112,7 @@ def on_open_failed(call: Call, event: on.SeatOpenFailed, now: int) -> State:
 
 def on_progress(call: Call, event: on.SeatProgress, now: int) -> State:
     """It rings. The caller's music goes on."""
-    _of(call, event.leg).leg.move("progress")
+    _of(call, event.leg).alerts(now)
     return call.state
 
 
@@ -133,26 +133,33 @@ def on_answered(call: Call, event: on.SeatAnswered, now: int) -> State:
 def on_failed(call: Call, event: on.SeatFailed, now: int) -> State:
     """Busy, away, silent: back to the head of the line."""
     ring = _of(call, event.leg)
-    reason = outcome.seat_failure(event.status, ring.leg.rang)
+    reason = why_failed(call, ring, event.status, now)
     ring.leg.move("over")
     return _next_one(call, ring, reason)
 
 
 def on_ring_over(call: Call, event: on.RingOver, now: int) -> State:
     """Nobody picked up."""
-    return _rung_out(call, away=False)
+    return _rung_out(call, now, away=False)
 
 
 def on_away_ring_over(call: Call, event: on.AwayRingOver, now: int) -> State:
     """Nobody picked up at the other centre."""
-    return _rung_out(call, away=True)
+    return _rung_out(call, now, away=True)
 
 
-def _rung_out(call: Call, away: bool) -> State:
-    """A seat that did not even answer 1xx is not there."""
+def _rung_out(call: Call, now: int, away: bool) -> State:
     ring = call.ring_at(away)
     assert ring is not None
-    return _next_one(call, ring, Reason.REASON_NO_ANSWER if ring.leg.rang else Reason.REASON_UNREACHABLE)
+    return _next_one(call, ring, outcome.not_answered(ring.alerted_for(now), queueing.rule(call).ring_ms))
+
+
+def why_failed(call: Call, ring: Ring, status: int, now: int) -> Reason.ValueType:
+    """By the final status of the seat's INVITE; one that timed out had its time or had not."""
+    reason = outcome.seat_failure(status, ring.leg.rang)
+    if reason == Reason.REASON_NO_ANSWER:
+        return outcome.not_answered(ring.alerted_for(now), queueing.rule(call).ring_ms)
+    return reason
 
 
 def _next_one(call: Call, ring: Ring, reason: Reason.ValueType) -> State:

@@ -183,7 +183,7 @@ TABLE: dict[State, dict[type, Row]] = {
         on.CallerGone: _row(callback.on_gone, C),
         on.Paired: _row(callback.on_paired, T),
         on.Refused: _row(callback.on_refused, D, C),
-        **_ignore(D, on.Withdrawn),  # the agent has picked up: Settle has told, or is refused
+        on.Withdrawn: _row(callback.on_withdrawn, D, C),
     },
     T: {
         **_live(T),

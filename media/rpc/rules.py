@@ -21,7 +21,7 @@ LOOK_S = 1.0
 
 def rule_of(queue: Queue) -> QueueRule:
     """As calls use it."""
-    return QueueRule(queue.position_every_s * 1000, queue.record, queue.callback_from_s * 1000)
+    return QueueRule(queue.position_every_s * 1000, queue.record, queue.callback_from_s * 1000, queue.ring_s * 1000)
 
 
 def rules_of(queues: tuple[Queue, ...]) -> dict[str, QueueRule]:

@@ -43,6 +43,7 @@ class AgentEvent(StrEnum):
     OFFER = "offer"  # matched with a call
     ANSWERED = "answered"  # the seat answered and is bridged
     FAILED = "failed"  # the seat did not answer, was busy or unreachable
+    LATE = "late"  # the offer failed through our fault: a short pause, so that the next one does not follow at once
     WITHDRAWN = "withdrawn"  # the caller left, or the call went elsewhere
     ENDED = "ended"  # the talk is over, after-call work follows
     RELEASED = "released"  # the talk is over, the queue has no after-call work
@@ -89,6 +90,7 @@ AGENT: MappingProxyType[AgentState, dict[AgentEvent, str]] = MappingProxyType(
             _E.NOT_READY: _S.OFFERED,
             _E.ANSWERED: _S.TALKING,
             _E.FAILED: _S.NOT_READY,
+            _E.LATE: _S.AFTER_CALL,
             _E.WITHDRAWN: REST,
             _E.TALK: _S.TALKING,
         },

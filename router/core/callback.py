@@ -37,12 +37,6 @@ def take_up(d: Desk, c: Call) -> None:
         c.node, c.sess = n.id, n.sess
 
 
-def unheard(d: Desk, c: Call) -> bool:
-    """Whether the node that was told to make an offered one may never have heard of it: none was there, or it has a new stream
-    since and did not speak of it."""
-    return not c.node or c.sess != d.nodes[c.node].sess
-
-
 def put_down(d: Desk, c: Call) -> None:
     """No node holds it."""
     c.node, c.sess = "", 0

@@ -137,6 +137,7 @@ class Times:
 
     lost_ms: int = 10_000  # a node silent so long has lost its calls
     grace_ms: int = 3_000  # over the ring time before the router gives up on a media node's settle
+    pause_ms: int = 2_000  # an agent whose offer failed through our fault gets no other one for so long
     gap_ms: int = 3_000  # nobody served the timers for so long: an outage, nodes and offers get a second chance
     look_ms: int = 500  # routers look at the timers so often; one that is due sooner they are told
     keep_ms: int = 300_000  # calls that are over stay known so long

@@ -6,10 +6,10 @@ from router.core import call as calls
 from router.core import callback, expect
 from router.core.agent import AgentEvent, AgentState
 from router.core.call import LIVE, CallEvent, CallState
-from router.core.desk import Call, Desk
+from router.core.desk import Agent, Call, Desk
 from router.core.events import TurnedAway, Withdraw
 from router.core.lines import flow, step_out
-from router.core.match import not_ready_reason
+from router.core.match import LATE, SEAT_FAULT
 from router.core.moves import agent_event, place
 from router.core.placement import gone, guest_out
 
@@ -27,7 +27,23 @@ def close_offer(d: Desk, c: Call, event: AgentEvent | None, why: str, tell: bool
         callback.put_down(d, c)
     c.last_offer, c.last_agent, c.offer, c.agent, c.expires = c.offer, c.agent, "", "", 0
     if event and a and a.call == c.id and a.state is AgentState.OFFERED:
-        agent_event(d, a, event, not_ready_reason(why) if event is AgentEvent.FAILED else "")
+        agent_event(d, a, event, SEAT_FAULT[why] if event is AgentEvent.FAILED else LATE if event is AgentEvent.LATE else "")
+        if event is AgentEvent.LATE:
+            a.call = a.offer = ""
+            rest(d, a, d.times.pause_ms)
+
+
+def failure(why: str) -> AgentEvent:
+    """What a failed offer means for its agent, by whose fault it was."""
+    if why == "REASON_ANSWERED_ELSEWHERE":
+        return AgentEvent.WITHDRAWN
+    return AgentEvent.FAILED if why in SEAT_FAULT else AgentEvent.LATE
+
+
+def rest(d: Desk, a: Agent, ms: int) -> None:
+    """An agent in after-call work is ready again after so long, or sooner by hand."""
+    a.until = d.now + ms
+    d.due.add(f"a:{a.id}", a.until)
 
 
 def release_agent(d: Desk, c: Call, ended_ms: int, side: str) -> None:
@@ -40,13 +56,12 @@ def release_agent(d: Desk, c: Call, ended_ms: int, side: str) -> None:
     a = d.agents.get(c.agent)
     if not a or a.call != c.id or a.state is not AgentState.TALKING:
         return
-    rest = d.queues[c.queue].after_ms if c.queue in d.queues else 0
-    if rest == 0:
+    after_ms = d.queues[c.queue].after_ms if c.queue in d.queues else 0
+    if after_ms == 0:
         agent_event(d, a, AgentEvent.RELEASED)
         return
     agent_event(d, a, AgentEvent.ENDED)
-    a.until = d.now + rest
-    d.due.add(f"a:{a.id}", a.until)
+    rest(d, a, after_ms)
 
 
 def leave_fact(d: Desk, c: Call, why: str) -> None:

@@ -13,18 +13,16 @@ and calls, times the number of configured classes.
 
 from __future__ import annotations
 
-NO_ANSWER_REASON = {
+# Whose fault a failed offer is. Only these are the seat's: its phone alerted and nobody answered, it refused, or the edge found
+# nobody at it. All else is ours (a node that did not speak in time, an edge or rtpengine that did not answer): unknown counts
+# against us, and no agent becomes not ready by it.
+SEAT_FAULT = {
     "REASON_NO_ANSWER": "no_answer",
-    "REASON_EXPIRED": "no_answer",
     "REASON_BUSY": "busy",
     "REASON_DECLINED": "declined",
     "REASON_NOT_REGISTERED": "not_registered",
+    "REASON_UNREACHABLE": "unreachable",
 }
-UNREACHABLE = "unreachable"
 CONSOLE_REASONS = ("page_closed",)  # not ready by the console: the agent's page has been closed for a while
-SEAT_REASONS = frozenset({*NO_ANSWER_REASON.values(), UNREACHABLE})  # not ready by us, not by the agent
-
-
-def not_ready_reason(reason: str) -> str:
-    """Why an agent is set not ready after an offer failed for `reason` (name of common.v1.Reason)."""
-    return NO_ANSWER_REASON.get(reason, UNREACHABLE)
+SEAT_REASONS = frozenset(SEAT_FAULT.values())  # not ready by us, not by the agent
+LATE = "platform"  # why an agent pauses whose offer failed through our fault

@@ -23,14 +23,14 @@ from router.core.enter import (
 )
 from router.core.errors import OfferClosed, UnknownCall, UnknownQueue
 from router.core.events import Release
-from router.core.leave import close_offer, detach, not_reached, over, release_agent, tell_away
+from router.core.leave import close_offer, detach, failure, not_reached, over, release_agent, tell_away
 from router.core.lines import tell_place
+from router.core.match import SEAT_FAULT
 from router.core.moves import agent_event, place
 from router.core.placement import tell_remote
 from router.core.remote import placement_of
 
 IN_LINE = (CallState.WAITING, CallState.OFFERED)
-OURS = ("REASON_CALLER_LEFT", "REASON_MEDIA_FAILED", "REASON_DRAIN")  # a callback's seat did not fail, we did
 
 
 def enqueue(d: Desk, by: From, what: Enqueue) -> None:
@@ -146,7 +146,8 @@ def settle_answered(d: Desk, call: str, version: int, offer: str, answered_ms: i
 
 
 def settle_failed(d: Desk, call: str, version: int, offer: str, reason: str) -> None:
-    """Not bridged: back to its place, the agent not ready; or the caller is gone, or another seat was first, and the agent free."""
+    """Not bridged: back to its place. The agent is not ready if it was the seat's fault, pauses if it was ours (match.py), and is
+    free if the caller is gone or another seat was first."""
     c = d.call(call)
     if c is None or version <= c.ver:
         return
@@ -159,7 +160,7 @@ def settle_failed(d: Desk, call: str, version: int, offer: str, reason: str) -> 
         return
     if c.state is not CallState.OFFERED or c.offer != offer:
         return
-    if back.pending(c) and reason in OURS:
+    if back.pending(c) and reason not in SEAT_FAULT:  # the seat did not fail, we did
         not_reached(d, c, reason)
         return
     if reason == "REASON_CALLER_LEFT":
@@ -168,8 +169,7 @@ def settle_failed(d: Desk, call: str, version: int, offer: str, reason: str) -> 
         over(d, c, to)
         return
     to = calls.step(c.state, CallEvent.FAILED)
-    event = AgentEvent.WITHDRAWN if reason == "REASON_ANSWERED_ELSEWHERE" else AgentEvent.FAILED
-    close_offer(d, c, event, reason, tell=False)
+    close_offer(d, c, failure(reason), reason, tell=False)
     c.state = to
     place(d, c)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from router.core import call as calls
-from router.core import callback as back
 from router.core.agent import AgentEvent, AgentState
 from router.core.call import CallEvent, CallState
 from router.core.commands import From, Hello, RouteAsk
@@ -89,8 +88,7 @@ def _offer_due(d: Desk, call: str) -> int:
         guest_due(d, c)
         return 1
     to = calls.step(c.state, CallEvent.FAILED)
-    nobody = c.callback and back.unheard(d, c)  # no media node rang the seat
-    close_offer(d, c, AgentEvent.WITHDRAWN if nobody else AgentEvent.FAILED, "REASON_EXPIRED", tell=True)
+    close_offer(d, c, AgentEvent.LATE, "REASON_EXPIRED", tell=True)  # its node did not speak in time: not the agent's fault
     c.state = to
     place(d, c)
     return 1

@@ -18,7 +18,7 @@ from router.core import expect
 from router.core.agent import AGENT
 from router.core.call import CALL
 from router.core.commands import Times
-from router.core.match import NO_ANSWER_REASON, SEAT_REASONS, UNREACHABLE
+from router.core.match import LATE, SEAT_FAULT, SEAT_REASONS
 from router.core.policy import CYCLE, POLICIES, SPAN, TOP_PRIORITY, VIP_POINTS
 from router.core.remote import HOME, THERE
 from router.store.rows import VIEW_AGENT, VIEW_CALL
@@ -66,9 +66,9 @@ def tables(times: Times) -> str:
         "T_SHARE": expect.T_SHARE,
         "UNIT": expect.UNIT,
         "WORTH_MS": expect.WORTH_MS,
-        "SEAT_REASON": NO_ANSWER_REASON,
-        "UNREACHABLE": UNREACHABLE,
-        "OURS": dict.fromkeys(sorted(SEAT_REASONS), 1),
+        "SEAT_FAULT": SEAT_FAULT,
+        "SEAT_REASONS": dict.fromkeys(sorted(SEAT_REASONS), 1),
+        "LATE": LATE,
         "VIEW_AGENT": VIEW_AGENT,
         "VIEW_CALL": VIEW_CALL,
     }

@@ -188,12 +188,14 @@ async def test_the_node_that_took_the_wish_dies(world: World) -> None:
 
 
 async def test_without_a_media_node(world: World) -> None:
-    """An agent whose offer nobody could ring is as ready as before."""
+    """An agent whose offer nobody could ring is not to blame: after a pause there is the next offer."""
     await ask(world, "c1")
     await world.expire(15_000, beat=False)
     assert frames_of(await world.agent_effects("a1")) == []
     assert (await world.see("a1")).state == "offered"
     await world.expire(24_000, beat=False)
+    assert ((await world.see("a1")).state, (await world.see("a1")).reason) == ("after_call", "platform")
+    await world.expire(2_000, beat=False)
     assert (await world.see("a1")).state == "offered"
     assert "not_ready" not in [f.body["state"] for f in world.facts() if f.kind == "agent_changed"][1:]
 

@@ -8,7 +8,7 @@ from router.core.commands import End
 from router.core.errors import NotAllowed, OfferClosed, UnknownCall, UnknownQueue
 from router.core.events import Offer, Queued, Withdraw
 from router.core.policy import call_score
-from tests.contract.stores import START, World, frames_of, offer_in
+from tests.contract.stores import START, TIMES, World, frames_of, offer_in
 
 
 def end(call: str, version: int = 99, at: int = START, side: str = "SIDE_CALLER") -> End:
@@ -83,7 +83,6 @@ async def test_to_another_line(world: World) -> None:
         ("REASON_NO_ANSWER", "no_answer"),
         ("REASON_BUSY", "busy"),
         ("REASON_UNREACHABLE", "unreachable"),
-        ("REASON_MEDIA_FAILED", "unreachable"),
     ],
 )
 async def test_the_seat_does_not_take_it(world: World, reason: str, set_to: str) -> None:
@@ -99,6 +98,33 @@ async def test_the_seat_does_not_take_it(world: World, reason: str, set_to: str)
     fact = next(f for f in world.facts() if f.kind == "offer_failed")
     assert (fact.call, fact.agent, fact.body["reason"]) == ("c1", "a1", reason)
     assert offer_in(await world.store.ready("a1", world.now)).call == "c1"
+
+
+@pytest.mark.parametrize("reason", ["REASON_OVERLOAD", "REASON_MEDIA_FAILED", "REASON_DRAIN", "REASON_UNSPECIFIED"])
+async def test_we_failed_the_agent(world: World, reason: str) -> None:
+    """An offer that failed through our fault: the call is back in line; the agent pauses for two seconds and then gets it again, so
+    a fault that lasts is not tried without a break."""
+    await world.agent("a1")
+    offer = await world.offer("c1")
+    assert frames_of(await world.failed(offer, reason)) == []
+    seen = await world.see("a1")
+    assert (seen.state, seen.reason, seen.call, seen.until_ms) == ("after_call", "platform", None, world.now + TIMES.pause_ms)
+    assert await world.place("c1") == ("waiting", "sales")
+    assert frames_of(await world.expire(TIMES.pause_ms - 1)) == []
+    assert offer_in(await world.expire(1)).call == "c1"
+
+
+async def test_the_pause_keeps_what_the_agent_wished(world: World) -> None:
+    """An agent who asked for lunch meanwhile goes to lunch after the pause; one who clicks ready is ready at once."""
+    await world.agent("a1")
+    await world.agent("a2")
+    first, second = await world.offer("c1"), await world.offer("c2")
+    await world.store.not_ready(first.agent, "lunch", world.now)
+    for offer in (first, second):
+        await world.failed(offer, "REASON_OVERLOAD")
+    assert offer_in(await world.store.ready(second.agent, world.now)).call == "c1"
+    await world.expire(TIMES.pause_ms)
+    assert ((await world.see(first.agent)).state, (await world.see(first.agent)).reason) == ("not_ready", "lunch")
 
 
 async def test_no_answer_goes_on_to_the_next_agent(world: World) -> None:
@@ -140,13 +166,16 @@ async def test_answered_and_ended(world: World) -> None:
 
 
 async def test_an_offer_that_nobody_settles_runs_out(world: World) -> None:
-    """Ring time and grace over: withdrawn, agent not ready with no_answer, call back in line; the media node need say nothing."""
+    """Ring time and grace over and the media node said nothing: withdrawn, the call is back in line. That lateness is not the
+    agent's, who pauses and is offered the call again before those behind it."""
     await world.agent("a1")
     offer = await world.offer("c1")
+    await world.enqueue("c2", entered=START + 5)
     assert await world.expire(22_000) == ()
     assert frames_of(await world.expire(1_000)) == [Withdraw("c1", offer.offer, "REASON_EXPIRED")]
-    assert (await world.see("a1")).reason == "no_answer"
+    assert ((await world.see("a1")).state, (await world.see("a1")).reason) == ("after_call", "platform")
     assert await world.place("c1") == ("waiting", "sales")
+    assert offer_in(await world.expire(TIMES.pause_ms)).call == "c1"
 
 
 async def test_a_late_answer_counts(world: World) -> None:

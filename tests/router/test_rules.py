@@ -7,28 +7,25 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tierline.common.v1 import common_pb2
 
 from ops.centre import Agent, Blacklisted, Queue, Rung, Vip
+from router.core.agent import AgentEvent
 from router.core.commands import QueueRule, Stage
 from router.core.home import city_key, customer_key
-from router.core.match import not_ready_reason
+from router.core.leave import failure
 from router.core.route import blacklist_key, listed_as, refusal
 from router.rules import rules_of, times_of, until_ms
 from tests.router.kit import centre
 
 
-def test_reasons_for_not_ready() -> None:
-    """What the seat's phone said is what the agent is told; everything else is a phone that does not respond."""
-    told = ("NO_ANSWER", "EXPIRED", "BUSY", "DECLINED", "NOT_REGISTERED", "UNREACHABLE", "DRAIN")
-    assert [not_ready_reason(f"REASON_{reason}") for reason in told] == [
-        "no_answer",
-        "no_answer",
-        "busy",
-        "declined",
-        "not_registered",
-        "unreachable",
-        "unreachable",
-    ]
+def test_only_what_the_seat_did_makes_an_agent_not_ready() -> None:
+    """Of all reasons that a failed offer may have five are the seat's; every other one, a new one too, counts against us."""
+    of = {name: failure(name) for name in (*common_pb2.Reason.keys(), "REASON_OF_NEXT_YEAR")}
+    seat = {f"REASON_{name}" for name in ("NO_ANSWER", "BUSY", "DECLINED", "NOT_REGISTERED", "UNREACHABLE")}
+    assert {name for name, event in of.items() if event is AgentEvent.FAILED} == seat
+    assert of.pop("REASON_ANSWERED_ELSEWHERE") is AgentEvent.WITHDRAWN
+    assert {event for name, event in of.items() if name not in seat} == {AgentEvent.LATE}
 
 
 def test_refusals() -> None:

@@ -16,8 +16,7 @@ local function offer_due(id)
   offers = offers + 1
   if c.home ~= '' then return R.guest_due(c) end
   local to = CALL[c.state].failed
-  local nobody = c.callback ~= '' and R.unheard(c) -- no media node rang the seat
-  R.close_offer(c, nobody and 'withdrawn' or 'failed', 'REASON_EXPIRED', true)
+  R.close_offer(c, 'late', 'REASON_EXPIRED', true) -- its node did not speak in time: not the agent's fault
   c.state = to
   R.place(c)
 end

@@ -1,5 +1,5 @@
--- settle_failed: the seat did not take the call, or the caller left while it rang, or another centre's seat was first (then the
--- agent is as ready as before).
+-- settle_failed: the seat did not take the call, or we failed (then the agent pauses), or the caller left while it rang, or another
+-- centre's seat was first (then the agent is as ready as before).
 -- ARGV[4] call, [5] version, [6] offer, [7] reason. Returns effects: an offer if another agent is free.
 -- Facts: offer_failed, agent_changed; left_queue if the caller left; offered.
 local c, version, offer, reason = R.call_load(ARGV[4]), tonumber(ARGV[5]), ARGV[6], ARGV[7]
@@ -10,7 +10,7 @@ if R.placement_of(offer) then
   R.not_answered_elsewhere(c, offer, reason)
   return R.done()
 end
-local ours = reason == 'REASON_CALLER_LEFT' or reason == 'REASON_MEDIA_FAILED' or reason == 'REASON_DRAIN' -- not a callback's seat
+local ours = not SEAT_FAULT[reason] -- router/core/match.py
 if c.offer == offer and (c.dialling == 1 or (c.state == 'offered' and R.pending(c) and ours)) then
   R.not_reached(c, reason)
   return R.done()
@@ -22,7 +22,7 @@ if reason == 'REASON_CALLER_LEFT' then
   R.over(c, to)
 else
   local to = CALL[c.state].failed
-  R.close_offer(c, reason == 'REASON_ANSWERED_ELSEWHERE' and 'withdrawn' or 'failed', reason, false)
+  R.close_offer(c, R.failure(reason), reason, false)
   c.state = to
   R.place(c)
 end

@@ -159,6 +159,17 @@ def test_the_router_has_other_plans() -> None:
     assert (world.state, len(world.frames())) == (State.CLOSING, said)
 
 
+def test_the_router_forgot_that_the_agent_picked_up() -> None:
+    """The offer is taken back while the customer's phone rings (its Redis forgot the Settle): agent and customer are let go, and
+    another offer is no news."""
+    world = dialling()
+    said = len(world.frames())
+    world.feed(on.Withdrawn("o8", Reason.REASON_EXPIRED))
+    assert world.state is State.DIALLING
+    world.feed(on.Withdrawn("o9", Reason.REASON_EXPIRED))
+    assert (world.state, len(world.frames())) == (State.CLOSING, said)
+
+
 @pytest.mark.parametrize("crossing", [[], [on.SeatProgress(CALLER, 180)], [on.SeatAnswered(CALLER, SDP)]])
 def test_a_customer_who_is_not_called_any_more(crossing: list[on.Event]) -> None:
     """The agent hangs up while the customer's phone rings: it is let go, also if picked up just then; no reaper is needed."""

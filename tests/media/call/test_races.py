@@ -210,7 +210,9 @@ def test_an_offer_in_talk_is_answered_with_the_truth() -> None:
 FAILURES = [
     (486, False, Reason.REASON_BUSY), (600, True, Reason.REASON_BUSY), (603, True, Reason.REASON_DECLINED),
     (404, False, Reason.REASON_NOT_REGISTERED), (480, False, Reason.REASON_DECLINED), (408, False, Reason.REASON_UNREACHABLE),
-    (503, False, Reason.REASON_UNREACHABLE), (302, False, Reason.REASON_DECLINED), (408, True, Reason.REASON_NO_ANSWER),
+    (302, False, Reason.REASON_DECLINED), (503, True, Reason.REASON_UNREACHABLE), (486, True, Reason.REASON_BUSY),
+    (500, False, Reason.REASON_OVERLOAD), (503, False, Reason.REASON_OVERLOAD), (504, False, Reason.REASON_OVERLOAD),
+    (408, True, Reason.REASON_OVERLOAD),
 ]  # fmt: skip
 
 
@@ -228,17 +230,32 @@ def test_how_a_seat_fails(status: int, rang: bool, reason: Reason.ValueType) -> 
     assert hung_up(world) == []
 
 
-@pytest.mark.parametrize(("rang", "reason"), [(True, Reason.REASON_NO_ANSWER), (False, Reason.REASON_UNREACHABLE)])
-def test_the_ring_time_is_over(rang: bool, reason: Reason.ValueType) -> None:
-    """CANCEL and a Settle; a seat that did not even answer 1xx is unreachable."""
+RUNG = [
+    (20_000, 0, Reason.REASON_NO_ANSWER),
+    (20_000, 10_000, Reason.REASON_NO_ANSWER),
+    (20_000, 10_001, Reason.REASON_OVERLOAD),  # the phone was told late
+    (9_000, 0, Reason.REASON_OVERLOAD),  # the offer came late
+    (20_000, None, Reason.REASON_OVERLOAD),  # nothing was heard of it: the edge tells of a silent phone much earlier
+]
+
+
+@pytest.mark.parametrize(("ring_ms", "alerts_after", "reason"), RUNG)
+def test_the_ring_time_is_over(ring_ms: int, alerts_after: int | None, reason: Reason.ValueType) -> None:
+    """CANCEL and a Settle; the agent missed it only if the phone alerted for half of the queue's ring time, else we were late."""
     world = World().queueing()
-    world.feed(world.offer(), on.SeatOpened(B1, SEAT_SDP))
-    if rang:
-        world.feed(on.SeatProgress(B1, 180))
-    world.later(20_000)
+    world.feed(world.offer(ring_ms=ring_ms), on.SeatOpened(B1, SEAT_SDP))
+    if alerts_after is not None:
+        world.later(alerts_after).feed(on.SeatProgress(B1, 180), on.SeatProgress(B1, 180))
+    world.later(ring_ms - (alerts_after or 0))
     assert failed(world) == [reason]
     assert hung_up(world) == ["b1"]
     assert world.state is State.QUEUEING
+
+
+def test_the_edge_gives_up_a_phone_that_has_rung_long_enough() -> None:
+    """408 or 487 after half of the ring time: the agent did not answer."""
+    world = World().ringing().later(10_000).feed(on.SeatFailed(B1, 408))
+    assert failed(world) == [Reason.REASON_NO_ANSWER]
 
 
 def test_the_next_agent_after_no_answer() -> None:

@@ -84,8 +84,8 @@ def test_an_edge_that_knows_no_placement() -> None:
 def test_each_rings_for_its_own_time() -> None:
     """The seat with the shorter time is given up alone, at its time."""
     world = World().queueing()
-    world.feed(world.offer(ring_ms=4_000), on.SeatOpened(B1, SEAT_SDP), on.SeatProgress(B1, 180))
-    world.feed(world.away(ring_ms=9_000), on.SeatOpened(B2, SEAT_SDP), on.SeatProgress(B2, 180)).later(4_000)
+    world.feed(world.offer(ring_ms=10_000), on.SeatOpened(B1, SEAT_SDP), on.SeatProgress(B1, 180))
+    world.feed(world.away(ring_ms=15_000), on.SeatOpened(B2, SEAT_SDP), on.SeatProgress(B2, 180)).later(10_000)
     assert (world.state, settled(world)) == (State.RINGING, [("o1", Reason.REASON_NO_ANSWER)])
     world.later(5_000)
     assert (world.state, settled(world)[1:]) == (State.QUEUEING, [("c1.p1", Reason.REASON_NO_ANSWER)])

@@ -97,7 +97,7 @@ class Silence(Sounds):
 def house(sounds: Sounds | None = None, record: bool = True) -> House:
     """A node as the tests have it."""
     heard = sounds or Silence()
-    queues = {"general": QueueRule(20_000, True), "bills": QueueRule(0, False)}
+    queues = {"general": QueueRule(20_000, True, ring_ms=20_000), "bills": QueueRule(0, False)}
     return House(
         "main", "m1", "tierline.local", "sip:127.0.0.1:5060", Path("spool"), lambda called: (Menu(called), heard), record, queues
     )

@@ -101,13 +101,6 @@ function R.reached(c, answered)
   R.touch(c)
 end
 
--- Whether the node that was told to make an offered one may never have heard of it: none was there, or it has a new stream since and
--- did not speak of it.
-function R.unheard(c)
-  if c.node == '' then return true end
-  return tonumber(redis.call('HGET', P .. 'node:' .. c.node, 'sess') or 0) ~= c.sess
-end
-
 -- The customer did not answer, or something of ours failed: again after a while, or given up.
 function R.not_reached(c, why, side)
   if c.state == 'offered' then c.tries = c.tries + 1 end -- nobody was called: counted all the same, or it would never end

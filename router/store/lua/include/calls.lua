@@ -94,6 +94,13 @@ function R.fill(c, e)
   R.tell_entered(c, e)
 end
 
+-- An agent in after-call work is ready again after so long, or sooner by hand.
+local function rest(a, ms)
+  a['until'] = NOW + ms
+  R.timer(a['until'], 'a:' .. a.id)
+  R.touch(a)
+end
+
 -- The offer is over; `event` is what that means for the agent, `why` the reason told to ledger and node.
 function R.close_offer(c, event, why, tell)
   redis.call('ZREM', DUE, 'o:' .. c.id)
@@ -103,8 +110,18 @@ function R.close_offer(c, event, why, tell)
   if c.callback ~= '' then R.put_down(c) end
   c.last_offer, c.last_agent, c.offer, c.agent, c.expires = c.offer, c.agent, '', '', 0
   if event and a and a.call == c.id and a.state == 'offered' then
-    R.agent_event(a, event, event == 'failed' and (SEAT_REASON[why] or UNREACHABLE) or nil)
+    R.agent_event(a, event, event == 'failed' and SEAT_FAULT[why] or event == 'late' and LATE or nil)
+    if event == 'late' then
+      a.call, a.offer = '', ''
+      rest(a, TIMES.pause_ms)
+    end
   end
+end
+
+-- What a failed offer means for its agent, by whose fault it was.
+function R.failure(why)
+  if why == 'REASON_ANSWERED_ELSEWHERE' then return 'withdrawn' end
+  return SEAT_FAULT[why] and 'failed' or 'late'
 end
 
 -- The talk is over for the agent.
@@ -116,11 +133,10 @@ function R.release_agent(c, ended, side)
   local a = R.agent_load(c.agent)
   if not a or a.call ~= c.id or a.state ~= 'talking' then return end
   local q = R.queue(c.queue)
-  local rest = q and q.after_ms or 0
-  if rest == 0 then return R.agent_event(a, 'released') end
+  local after_ms = q and q.after_ms or 0
+  if after_ms == 0 then return R.agent_event(a, 'released') end
   R.agent_event(a, 'ended')
-  a['until'] = NOW + rest
-  R.timer(a['until'], 'a:' .. a.id)
+  rest(a, after_ms)
 end
 
 local STAYED = {[''] = true, REASON_UNSPECIFIED = true, REASON_NODE_LOST = true} -- left a line without having lost patience

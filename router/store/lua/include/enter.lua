@@ -83,7 +83,7 @@ local function wish_of(a)
   if a.seat == '' then return '' end
   if a.state == 'logged_out' then return 'logged_out' end
   if a.state ~= 'not_ready' then return a.next end
-  return OURS[a.reason] and '' or 'not_ready:' .. a.reason
+  return SEAT_REASONS[a.reason] and '' or 'not_ready:' .. a.reason
 end
 
 -- The agent has another call by our books: the talk wins, the other goes back to its line or is given up.

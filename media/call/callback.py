@@ -12,7 +12,7 @@ from tierline.common.v1.common_pb2 import Reason, Result
 
 from media.call import commands as do
 from media.call import events as on
-from media.call import outcome, ringing, talking
+from media.call import outcome, queueing, ringing, talking
 from media.call.call import Call, Ring, State
 from media.call.closing import part
 from media.call.frames import Settle
@@ -57,7 +57,7 @@ def on_seat_failed(call: Call, event: on.SeatFailed, now: int) -> State:
 
 def on_ring_over(call: Call, event: on.RingOver, now: int) -> State:
     """Nobody picked up."""
-    return _failed(call, outcome.not_answered(call.ring.alerted_for(now), ringing.queueing.rule(call).ring_ms))
+    return _failed(call, outcome.not_answered(call.ring.alerted_for(now), queueing.rule(call).ring_ms))
 
 
 def on_withdrawn(call: Call, event: on.Withdrawn, now: int) -> State:

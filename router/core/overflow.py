@@ -163,6 +163,11 @@ def there_state(c: Call | None, placement: str) -> ThereState:
     return ThereState.DONE if c.offer == placement else ThereState.OVER
 
 
+def _of_home(c: Call, by: str) -> bool:
+    """Whether `by` may speak of a guest as its home: its home, or "" the nation, which passes on what it has checked."""
+    return c.guest is not None and by in ("", c.guest.home)
+
+
 def _there(d: Desk, placement: str, event: ThereEvent) -> tuple[Call, ThereState] | None:
     """The guest and where the event leads; None: it has no effect."""
     named = placement_of(placement)
@@ -228,10 +233,10 @@ def _reserve(d: Desk, what: Reservation, c: Call, a: Agent, n: int) -> Held:
     return Held(w.placement, a.id, a.seat, c.expires)
 
 
-def confirm(d: Desk, placement: str, answered_ms: int) -> None:
+def confirm(d: Desk, placement: str, answered_ms: int, by: str) -> None:
     """The home bridged it. Late, it still counts, unless the agent has another call since."""
     found = _there(d, placement, ThereEvent.CONFIRM)
-    if found is None or found[0].state is CallState.TALKING:
+    if found is None or found[0].state is CallState.TALKING or not _of_home(found[0], by):
         return
     c = found[0]
     if c.state is CallState.OFFERED:
@@ -254,15 +259,15 @@ def end_there(d: Desk, c: Call, event: AgentEvent, why: str, ended_ms: int, side
     over(d, c, CallState.LEFT)
 
 
-def released(d: Desk, placement: str, reason: str, side: str, ended_ms: int) -> None:
-    """The other centre gives it up."""
+def released(d: Desk, placement: str, reason: str, side: str, ended_ms: int, by: str) -> None:
+    """The other centre gives it up: the one that reserved, or the home."""
     home = _at_home(d, placement)
-    if home is not None and home[1].state is HomeState.RINGING:
+    if home is not None and home[1].state is HomeState.RINGING and by in ("", home[1].centre):
         failed(d, home[0], reason, True)
-    elif home is not None and home[1].state is HomeState.ASKED:
+    elif home is not None and home[1].state is HomeState.ASKED and by == "":
         _unplaced(d, *home, d.now)
     found = _there(d, placement, ThereEvent.RELEASE)
-    if found is not None:
+    if found is not None and _of_home(found[0], by):
         if reason == HUNG_UP:
             _unconfirmed(d, found[0])
         event = AgentEvent.FAILED if reason in SEAT_FAILED else AgentEvent.WITHDRAWN
@@ -295,7 +300,7 @@ def held(d: Desk, home: str, ringing: Sequence[str], talking: Sequence[str]) -> 
         if g is None:
             continue
         if placement in talking:
-            confirm(d, placement, g.up or d.now)
+            confirm(d, placement, g.up or d.now, home)
         if placement in talking or placement in ringing:
             g.missed = 0
         elif not g.missed:

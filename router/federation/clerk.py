@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tierline.federation.v1 import federation_pb2 as pb
@@ -13,7 +13,7 @@ from ops.clock import Clock
 from router.core.errors import RouterError, StoreAway
 from router.core.events import Effect
 from router.core.remote import Held, Reservation
-from router.federation import frames, skew
+from router.federation import frames, gate, skew
 from router.frames import reason_name
 from router.store.overflow import Overflow
 
@@ -40,6 +40,8 @@ class Ours:
     edge: str = ""
     province: str = ""
     epoch: int = 0
+    nation: str = ""  # name of the national centre, whose word counts for everybody's
+    realms: Mapping[str, str] = field(default_factory=dict)  # centre -> SIP domain of its seats
 
     def hello(self) -> pb.FromCentre:
         """The first frame of each stream."""
@@ -59,6 +61,7 @@ class Clerk:
         self.ours = ours
         self.terms = terms
         self.post = post
+        self.complaints = gate.Complaints()
 
     async def reserve(self, home: str, place: pb.Place) -> Held:
         """An agent for a call of `home`, or why not. The answer's deadline is the home's own again."""
@@ -75,7 +78,7 @@ class Clerk:
         """Nobody can be told that this agent is reserved."""
         if not held.refused:
             now = self.clock.now_ms()
-            self.post(await self.store.released(held.placement, "REASON_LINK_LOST", "SIDE_SYSTEM", now, now))
+            self.post(await self.store.released(held.placement, "REASON_LINK_LOST", "SIDE_SYSTEM", now, "", now))
 
     def uri(self, held: Held) -> str:
         """What the home's media node is to dial."""
@@ -102,29 +105,33 @@ class Clerk:
             log.info("frame not for us", extra={"peer": peer, "frame": kind})
             return
         try:
-            self.post(await verb(self, peer, getattr(frame, kind)))
+            by = gate.speaker(peer, self.ours.nation, frame) if peer else ""  # "": we ourselves
+            self.post(await verb(self, by, getattr(frame, kind)))
+        except gate.Refused as why:
+            self.complaints.tell(peer, frame, why)
         except RouterError as error:
             log.warning("frame of another centre failed", extra={"peer": peer, "frame": kind, "why": str(error)})
 
-    def _placed(self, peer: str, f: pb.Placed) -> Awaitable[list[Effect]]:
+    def _placed(self, by: str, f: pb.Placed) -> Awaitable[list[Effect]]:
         now = self.clock.now_ms()
         until = skew.deadline(f.expires_ms, 0, now)  # our own, that came back
-        return self.store.placed(f.centre, f.placement, f.agent, f.seat, f.uri, until, now)
+        uri = gate.uri_of(f, self.ours.realms)
+        return self.store.placed(by, f.placement, f.agent, f.seat, uri, until, now)
 
-    def _no_place(self, peer: str, f: pb.NoPlace) -> Awaitable[list[Effect]]:
+    def _no_place(self, by: str, f: pb.NoPlace) -> Awaitable[list[Effect]]:
         return self.store.no_place(f.placement, reason_name(f.reason), f.again_ms, self.clock.now_ms())
 
-    def _confirm(self, peer: str, f: pb.Confirm) -> Awaitable[list[Effect]]:
+    def _confirm(self, by: str, f: pb.Confirm) -> Awaitable[list[Effect]]:
         now = self.clock.now_ms()
-        return self.store.confirm(f.placement, skew.past(f.answered_ms, f.at_ms, now), now)
+        return self.store.confirm(f.placement, skew.past(f.answered_ms, f.at_ms, now), by, now)
 
-    def _release(self, peer: str, f: pb.Release) -> Awaitable[list[Effect]]:
+    def _release(self, by: str, f: pb.Release) -> Awaitable[list[Effect]]:
         now = self.clock.now_ms()
         ended = skew.past(f.ended_ms, f.at_ms, now)
-        return self.store.released(f.placement, reason_name(f.reason), frames.side_name(f.side), ended, now)
+        return self.store.released(f.placement, reason_name(f.reason), frames.side_name(f.side), ended, by, now)
 
-    def _holding(self, peer: str, f: pb.Holding) -> Awaitable[list[Effect]]:
-        return self.store.held(f.home, tuple(f.ringing), tuple(f.talking), self.clock.now_ms())
+    def _holding(self, by: str, f: pb.Holding) -> Awaitable[list[Effect]]:
+        return self.store.held(by, tuple(f.ringing), tuple(f.talking), self.clock.now_ms())
 
 
 _VERBS: dict[str, Callable[[Clerk, str, Any], Awaitable[list[Effect]]]] = {

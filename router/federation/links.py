@@ -70,6 +70,10 @@ class Links:
             return to, frame
         return (self.nation, frame) if self.nation in self._open else AWAY
 
+    def asked(self, placement: str) -> str:
+        """The neighbour that was asked for it and has not answered; "" none."""
+        return self._asked.get(placement, "")
+
     def answered(self, peer: str, placement: str, placed: bool) -> None:
         """A neighbour's answer to a Place."""
         self._asked.pop(placement, None)

@@ -11,7 +11,7 @@ Reserved that it did not ask for names its home and is passed on; all other fram
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,13 +21,14 @@ from typing import Any
 from tierline.common.v1 import common_pb2
 from tierline.federation.v1 import federation_pb2 as pb
 
-from router.core.placing import Chooser, Refusal
-from router.federation import frames
+from router.core.placing import AGAIN_LONGEST_MS, Chooser, Refusal
+from router.federation import frames, gate
 from router.frames import reason_name, reason_number
 
 ANSWER_MS = 800  # a centre that has not answered by then is passed over
 TRIES = 3
 KEEP_MS = 15_000
+MOST_ASKS = 5_000  # of one home, kept at a time: more than a busy centre asks for in KEEP_MS
 
 Out = tuple[str, pb.ToCentre]  # whom it is for
 
@@ -105,6 +106,7 @@ class National:
         self._provinces = provinces
         self._joined: set[str] = set()
         self._asks: dict[str, Ask] = {}
+        self._of_home: Counter[str] = Counter()  # asks by home: one centre's do not fill the table for the others
         self._waits: deque[tuple[int, str, str]] = deque()  # until, placement, centre asked
         self._kept: deque[tuple[int, str]] = deque()  # until, placement
 
@@ -131,7 +133,7 @@ class National:
         return out
 
     def take(self, centre: str, frame: pb.FromCentre, now_ms: int) -> list[Out]:
-        """A frame of `centre`; hello is the shell's."""
+        """A frame of `centre`; hello is the shell's. Raises gate.Refused."""
         kind = frame.WhichOneof("body")
         handle = _HANDLE.get(kind or "")
         return handle(self, centre, getattr(frame, kind), now_ms) if handle and kind else []
@@ -150,7 +152,9 @@ class National:
             if ask is not None and ask.state is AskState.ASKED and ask.centre == centre:
                 out += self._event(placement, ask, AskEvent.LATE, now_ms)
         while self._kept and self._kept[0][0] <= now_ms:
-            self._asks.pop(self._kept.popleft()[1], None)
+            over = self._asks.pop(self._kept.popleft()[1], None)
+            if over is not None:
+                self._of_home[over.home] -= 1
         return out
 
     # ---- frames
@@ -163,6 +167,10 @@ class National:
         """A home centre looks for an agent."""
         ask = self._asks.get(place.placement)
         if ask is None:
+            if self._of_home[centre] >= MOST_ASKS:
+                said = pb.NoPlace(placement=place.placement, reason=common_pb2.REASON_OVERLOAD, again_ms=AGAIN_LONGEST_MS)
+                return [(centre, pb.ToCentre(no_place=said))]
+            self._of_home[centre] += 1
             ask = self._asks[place.placement] = Ask(centre, place)
             self._kept.append((now_ms + KEEP_MS, place.placement))
         return self._event(place.placement, ask, AskEvent.ASK, now_ms) if ask.home == centre else []
@@ -188,6 +196,7 @@ class National:
 
     def confirm(self, centre: str, said: pb.Confirm, now_ms: int) -> list[Out]:
         """To the centre whose agent answered."""
+        said.by = centre
         return self._pass(said.centre, pb.ToCentre(confirm=said))
 
     def release(self, centre: str, said: pb.Release, now_ms: int) -> list[Out]:
@@ -196,12 +205,12 @@ class National:
         if ask is not None and ask.home == centre:
             to = to or ask.centre
             self._event(said.placement, ask, AskEvent.RELEASED, now_ms)
+        said.by = centre
         return self._pass(to, pb.ToCentre(release=said))
 
     def holding(self, centre: str, said: pb.Holding, now_ms: int) -> list[Out]:
         """What it holds as home: to the centre that it is about, or to all."""
-        if said.home != centre:
-            return []
+        gate.speaker(centre, "", pb.FromCentre(holding=said))
         to = [said.centre] if said.centre else sorted(self._joined - {centre})
         return [out for one in to for out in self._pass(one, pb.ToCentre(holding=said))]
 

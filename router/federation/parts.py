@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from ops.centre import CentreConfig, Peer
 from ops.clock import Clock
@@ -24,7 +25,9 @@ def enabled(config: CentreConfig) -> bool:
 def ours_of(config: CentreConfig, now_ms: int) -> Ours:
     """Who we are."""
     edge = f"{config.edge.address}:{config.ports.sip}"
-    return Ours(config.centre.tenant, config.centre.name, config.edge.realm, edge, epoch=now_ms)
+    realms = {peer.name: peer.realm for peer in config.peer} | {config.centre.name: config.edge.realm}
+    ours = Ours(config.centre.tenant, config.centre.name, config.edge.realm, edge, epoch=now_ms)
+    return replace(ours, nation=nation_of(config), realms=realms)
 
 
 def nation_of(config: CentreConfig) -> str:

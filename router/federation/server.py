@@ -13,7 +13,7 @@ from tierline.federation.v1 import federation_pb2 as pb
 from tierline.federation.v1 import federation_pb2_grpc as rpc
 
 from ops.clock import Clock
-from router.federation import frames
+from router.federation import frames, gate
 from router.federation.clerk import Clerk
 from router.federation.national import National, Out
 from router.federation.tasks import Tasks
@@ -22,6 +22,8 @@ from router.federation.tls import common_name
 log = logging.getLogger(__name__)
 Context = grpc.aio.ServicerContext[Any, Any]
 TICK_S = 0.1
+MOST_UNREAD = 20_000  # frames that wait for a peer to read
+MOST_AT_ONCE = 1_000  # frames of neighbours that wait for the store
 
 
 class Stream:
@@ -31,21 +33,29 @@ class Stream:
         self.centre = centre
         self._out: list[pb.ToCentre] = []
         self._wake = asyncio.Event()
-        self._over = False
+        self.over = False
 
     def send(self, frame: pb.ToCentre) -> None:
         """With what else goes out in this turn of the loop."""
-        self._out.append(frame)
+        if len(self._out) >= MOST_UNREAD:  # a peer that does not read must not fill our memory; it joins anew
+            self.over = True
+        else:
+            self._out.append(frame)
         self._wake.set()
+
+    @property
+    def unread(self) -> int:
+        """Frames that wait for the peer to read."""
+        return len(self._out)
 
     def end(self) -> None:
         """No more; what is there still goes out."""
-        self._over = True
+        self.over = True
         self._wake.set()
 
     async def write(self, context: Context) -> None:
         """Until it is ended."""
-        while not self._over or self._out:
+        while not self.over or self._out:
             await self._wake.wait()
             self._wake.clear()
             batch, self._out = self._out, []
@@ -61,6 +71,7 @@ class FederationService(rpc.FederationServicer):
         self.role: NationRole | NeighbourRole = role
         self.clock = clock
         self.stop = asyncio.Event()
+        self.complaints = gate.Complaints()
 
     async def Join(  # type: ignore[override]  # the stub only knows generators; grpc.aio takes reader-writers as well
         self, request_iterator: AsyncIterator[pb.FromCentre], context: Context
@@ -98,13 +109,20 @@ class FederationService(rpc.FederationServicer):
     async def _read(self, context: Context, stream: Stream) -> None:
         try:
             while (frame := await context.read()) is not grpc.aio.EOF:
-                self.role.take(stream, frame)
+                self._take(stream, frame)
         except (grpc.RpcError, grpc.aio.UsageError, asyncio.InvalidStateError) as error:
             log.info("stream broke", extra={"centre": stream.centre, "why": repr(error)})
         except Exception:  # a defect of ours must not leave a stream that nobody reads
             log.exception("frame failed", extra={"centre": stream.centre})
         finally:
             stream.end()
+
+    def _take(self, stream: Stream, frame: pb.FromCentre) -> None:
+        try:
+            gate.sense(frame)
+            self.role.take(stream, frame)
+        except gate.Refused as why:
+            self.complaints.tell(stream.centre, frame, why)
 
 
 class NationRole:
@@ -178,7 +196,9 @@ class NeighbourRole:
             stream.send(pb.ToCentre(report=report))
 
     def take(self, stream: Stream, frame: pb.FromCentre) -> None:
-        """A frame."""
+        """A frame. Raises gate.Refused when the store is behind: a Place is asked again, and Holding tells the rest."""
+        if len(self._tasks) >= MOST_AT_ONCE:
+            raise gate.Refused("the store is behind")
         self._tasks.start(self._take(stream, frame))
 
     async def _take(self, stream: Stream, frame: pb.FromCentre) -> None:
@@ -188,7 +208,5 @@ class NeighbourRole:
             if self._streams.get(stream.centre) is not stream:
                 await self.clerk.give_back(held)
             stream.send(frames.placed(held, self.clerk.ours.centre, self.clerk.uri(held)))
-        elif kind == "holding" and frame.holding.home != stream.centre:
-            log.warning("a centre speaks for another one", extra={"centre": stream.centre, "home": frame.holding.home})
         elif kind != "report":
             await self.clerk.take(stream.centre, frame)

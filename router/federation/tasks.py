@@ -16,6 +16,9 @@ class Tasks:
     def __init__(self) -> None:
         self._running: set[asyncio.Task[None]] = set()
 
+    def __len__(self) -> int:
+        return len(self._running)
+
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Go; a defect is told in the log."""
         task = asyncio.get_running_loop().create_task(work)

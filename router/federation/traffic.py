@@ -14,7 +14,7 @@ from tierline.federation.v1 import federation_pb2 as pb
 
 from router.core.placing import Refusal
 from router.core.remote import ToCentre
-from router.federation import frames, skew
+from router.federation import frames, gate, skew
 from router.federation.clerk import Clerk
 from router.federation.links import Links
 from router.frames import reason_number
@@ -55,6 +55,14 @@ class Traffic:
     # ---- in
     def frame(self, peer: str, frame: pb.ToCentre) -> None:
         """One that came over the link."""
+        try:
+            gate.sense(frame)
+            gate.speaker(peer, self.links.nation, frame)
+            self._take(peer, frame)
+        except gate.Refused as why:
+            self.clerk.complaints.tell(peer, frame, why)
+
+    def _take(self, peer: str, frame: pb.ToCentre) -> None:
         kind = frame.WhichOneof("body")
         if kind == "welcome":
             _compare(peer, frame.welcome.now_ms, self.clerk.clock.now_ms())
@@ -63,11 +71,15 @@ class Traffic:
         elif kind == "reserve":
             self._start(self._reserve(peer, frame.reserve))
         else:
-            if kind == "placed":
-                self.links.answered(peer, frame.placed.placement, True)
-            elif kind == "no_place":
-                self.links.answered(peer, frame.no_place.placement, False)
+            if kind in ("placed", "no_place"):
+                self._answered(peer, getattr(frame, kind).placement, kind == "placed")
             self._start(self.clerk.take(peer, frame))
+
+    def _answered(self, peer: str, placement: str, placed: bool) -> None:
+        """A neighbour answers what it was asked and nothing else."""
+        if peer != self.links.nation and self.links.asked(placement) != peer:
+            raise gate.Refused("an answer to what was not asked")
+        self.links.answered(peer, placement, placed)
 
     async def _reserve(self, peer: str, asked: pb.Reserve) -> None:
         held = await self.clerk.reserve(asked.home, asked.place)

@@ -43,9 +43,9 @@ class MemoryOverflow(Steps):
         """An agent for another centre's call."""
         return self._step(None, now_ms, overflow.reserve, what)
 
-    def confirm(self, placement: str, answered_ms: int, now_ms: int) -> Done:
+    def confirm(self, placement: str, answered_ms: int, by: str, now_ms: int) -> Done:
         """The home bridged it."""
-        return self._verb(None, now_ms, overflow.confirm, placement, answered_ms)
+        return self._verb(None, now_ms, overflow.confirm, placement, answered_ms, by)
 
     def held(self, home: str, ringing: Sequence[str], talking: Sequence[str], now_ms: int) -> Done:
         """What a home holds with us."""
@@ -55,6 +55,6 @@ class MemoryOverflow(Steps):
         """What our edge saw."""
         return self._step(None, now_ms, overflow.dialogs, limit)
 
-    def released(self, placement: str, reason: str, side: str, ended_ms: int, now_ms: int) -> Done:
+    def released(self, placement: str, reason: str, side: str, ended_ms: int, by: str, now_ms: int) -> Done:
         """Given up by the other centre."""
-        return self._verb(None, now_ms, overflow.released, placement, reason, side, ended_ms)
+        return self._verb(None, now_ms, overflow.released, placement, reason, side, ended_ms, by)

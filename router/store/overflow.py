@@ -38,8 +38,8 @@ class Overflow(Protocol):
     def reserve(self, what: Reservation, now_ms: int) -> Awaitable[tuple[Held, list[Effect]]]:
         """An agent for another centre's call, or why not; a repeat gets the same answer."""
 
-    def confirm(self, placement: str, answered_ms: int, now_ms: int) -> Effects:
-        """The home centre bridged it: the agent talks."""
+    def confirm(self, placement: str, answered_ms: int, by: str, now_ms: int) -> Effects:
+        """The home centre bridged it: the agent talks. `by`: who says so; "": the nation, else no other than the home counts."""
 
     def held(self, home: str, ringing: Sequence[str], talking: Sequence[str], now_ms: int) -> Effects:
         """All that `home` holds with us: what talks is confirmed, what is not named (and not new) ends."""
@@ -48,5 +48,5 @@ class Overflow(Protocol):
         """Take in what our edge saw of such calls' dialogs (ops/keys.dialogs); how many were there, at most `limit`."""
 
     # ---- both
-    def released(self, placement: str, reason: str, side: str, ended_ms: int, now_ms: int) -> Effects:
-        """The other centre gives the placement up."""
+    def released(self, placement: str, reason: str, side: str, ended_ms: int, by: str, now_ms: int) -> Effects:
+        """The other centre gives the placement up. `by`: who says so; "": the nation or we, else only the other party counts."""

@@ -63,9 +63,9 @@ class RedisOverflow(ABC):
         head = (what.home, what.centre, what.share, int(what.paused), w.placement, w.queue, w.skill, w.level)
         return self._timed("reserve", "", now_ms, (*head, w.priority, w.entered_ms, w.expires_ms, w.profile), decode)
 
-    def confirm(self, placement: str, answered_ms: int, now_ms: int) -> Done:
+    def confirm(self, placement: str, answered_ms: int, by: str, now_ms: int) -> Done:
         """The home bridged it."""
-        return self._verb("confirm", "", now_ms, placement, answered_ms)
+        return self._verb("confirm", "", now_ms, placement, answered_ms, by)
 
     def held(self, home: str, ringing: Sequence[str], talking: Sequence[str], now_ms: int) -> Done:
         """What a home holds with us."""
@@ -75,9 +75,9 @@ class RedisOverflow(ABC):
         """What our edge saw."""
         return self._timed("dialogs", "", now_ms, (limit,), lambda r: (r[0], rows.effects(r[1])))
 
-    def released(self, placement: str, reason: str, side: str, ended_ms: int, now_ms: int) -> Done:
+    def released(self, placement: str, reason: str, side: str, ended_ms: int, by: str, now_ms: int) -> Done:
         """Given up by the other centre."""
-        return self._verb("released", "", now_ms, placement, reason, side, ended_ms)
+        return self._verb("released", "", now_ms, placement, reason, side, ended_ms, by)
 
 
 def _placements(reply: Any) -> tuple[Placements, ...]:

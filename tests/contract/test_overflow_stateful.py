@@ -31,6 +31,7 @@ NATION = Rules(
 GUESTS = st.sampled_from(["g1.p1", "g1.p2", "g2.p1", "g3.p1"])
 REASONS = st.sampled_from(["REASON_NO_ANSWER", "REASON_ANSWERED_ELSEWHERE", "REASON_HANGUP", "REASON_LINK_LOST"])
 HOMES = st.sampled_from(["anhui", "gansu"])
+BY = st.sampled_from(["", "", "anhui", "gansu", "hunan"])
 NEVER = "c9.p1"
 
 
@@ -89,15 +90,15 @@ class Overflow(Pair):
         wanted = PlaceWanted(placement, call[0], queue, skill, level, 10, self.now - 900, self.now + ms, b"p")
         self.same("reserve", Reservation(home, "hubei", wanted, share, paused))
 
-    @rule(placement=GUESTS)
-    def confirm(self, placement: str) -> None:
+    @rule(placement=GUESTS, by=BY)
+    def confirm(self, placement: str, by: str) -> None:
         self.now += 1
-        self.same("confirm", placement, self.now)
+        self.same("confirm", placement, self.now, by)
 
-    @rule(data=st.data(), reason=REASONS)
-    def released(self, data: st.DataObject, reason: str) -> None:
+    @rule(data=st.data(), reason=REASONS, by=BY)
+    def released(self, data: st.DataObject, reason: str, by: str) -> None:
         placement = data.draw(GUESTS | st.sampled_from(self.wanted[-3:]))
-        self.same("released", placement, reason, "SIDE_CALLER", self.now)
+        self.same("released", placement, reason, "SIDE_CALLER", self.now, by)
 
     @rule(home=HOMES, ringing=st.lists(GUESTS, max_size=2), talking=st.lists(GUESTS, max_size=2))
     def held(self, home: str, ringing: list[str], talking: list[str]) -> None:

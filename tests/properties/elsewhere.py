@@ -56,7 +56,7 @@ class Elsewhere:
         for placement in list(self.reserved)[which % 3 :][:1]:
             del self.reserved[placement]
             now = self.world.now
-            self.do("released", placement, "REASON_NO_ANSWER", "SIDE_AGENT", now, now)
+            self.do("released", placement, "REASON_NO_ANSWER", "SIDE_AGENT", now, "", now)
 
     def agents(self) -> dict[str, str]:
         """Placements that agents there are taken by."""
@@ -79,10 +79,10 @@ class Elsewhere:
             now = self.world.now
             what = ("confirm", "released", "up", "over", "held")[how % 5]
             if what == "confirm":
-                self.do("confirm", placement, now, now)
+                self.do("confirm", placement, now, "", now)
             elif what == "released":
                 del self.guests[placement]
-                self.do("released", placement, "REASON_HANGUP", "SIDE_CALLER", now, now)
+                self.do("released", placement, "REASON_HANGUP", "SIDE_CALLER", now, "", now)
             elif what == "held":
                 self.do("held", HOME, tuple(self.guests), (), now)
             else:

@@ -9,7 +9,7 @@ table.sort(calls)
 for _, id in ipairs(calls) do
   local c = R.call_load(id)
   local g, placement = R.guest(c), c.offer
-  if talking[placement] then R.confirm(placement, g.up > 0 and g.up or NOW) end
+  if talking[placement] then R.confirm(placement, g.up > 0 and g.up or NOW, ARGV[4]) end
   if talking[placement] or ringing[placement] then
     g.missed = 0
   elseif g.missed == 0 then

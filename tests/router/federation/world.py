@@ -4,6 +4,7 @@ that tests cut, delay, duplicate and reorder (tests/kit/link.py). The protocol i
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +17,7 @@ from router.core.commands import End, Enqueue, From, Hello, QueueRule, Rules, St
 from router.core.errors import RouterError
 from router.core.events import Effect, Offer, Release, ToNode, Withdraw
 from router.core.remote import ToCentre
-from router.federation import frames
+from router.federation import frames, gate
 from router.federation.clerk import Clerk, Ours, Terms
 from router.federation.links import Links
 from router.federation.national import National
@@ -64,7 +65,8 @@ class Centre:
     def __init__(self, country: Country, name: str, neighbours: Sequence[str] = ()) -> None:
         self.country, self.name = country, name
         self.store = MemoryStore("main", "r1", Times())
-        ours = Ours("main", name, f"{name}.example")
+        realms = {one: f"{one}.example" for one in (*country.names, name)}
+        ours = Ours("main", name, f"{name}.example", nation=NATION, realms=realms)
         self.terms = Terms(penalty_ms=1_000)
         self.clock = Skewed(country.clock, country.skew.get(name, 0))
         self.clerk = Clerk(self.store, self.post, self.clock, ours, lambda: self.terms)
@@ -139,6 +141,10 @@ class Centre:
 
     async def _neighbour(self, peer: str, frame: pb.FromCentre) -> None:
         """What our service does for a neighbour: NeighbourRole without its streams."""
+        try:
+            gate.sense(frame)
+        except gate.Refused:
+            return
         if frame.WhichOneof("body") == "place":
             held = await self.clerk.reserve(peer, frame.place)
             self.country.send(self.name, peer, frames.placed(held, self.name, self.clerk.uri(held)))
@@ -317,7 +323,9 @@ class Nation:
         if source[0] not in self.country.linked:
             return
         frame = pb.FromCentre.FromString(data.partition(b"\n")[2])
-        self.country.pass_on(self.logic.take(source[0], frame, self.clock.now_ms()))
+        with contextlib.suppress(gate.Refused):  # as FederationService does
+            gate.sense(frame)
+            self.country.pass_on(self.logic.take(source[0], frame, self.clock.now_ms()))
 
     def restart(self) -> None:
         """A new process: it knows nothing."""
@@ -344,6 +352,7 @@ class Country:
         self._running = False
         self._queue: list[Coroutine[Any, Any, None]] = []
         self.nation = Nation(self)
+        self.names = names
         self.centres: dict[str, Centre] = {}
         for name in names:
             self.centres[name] = Centre(self, name, [n for n in names if n != name] if neighbours else ())

@@ -15,7 +15,8 @@ common name is the centre's name and must equal Hello.centre. Either side may re
   Release      ------------> passes on       ------------> the agent is free (not answered, other answer first, or talk over)
 
 A neighbour asked directly (the nation is away) answers Place itself. A centre that passes a frame on needs no memory of the
-placement: each frame names the centre it is for (`centre`) or comes from (`home`), and the sender's name is its certificate's.
+placement: each frame names the centre it is for (`centre`) or comes from (`home`, `by`), and the sender's name is its certificate's.
+Nobody speaks for others: a frame is taken from the nation, which has checked who sent it, or from the party of the placement itself.
 A placed call is never placed on. Times are UTC ms of the sender's clock; frames with times that matter tell when they were sent
 (`at_ms`), so that the receiver knows them by its own clock (router/federation/skew.py).
 """
@@ -475,16 +476,20 @@ Global___NoPlace: _TypeAlias = NoPlace  # noqa: Y015
 
 @_typing.final
 class Confirm(_message.Message):
+    """centre: whose agent answered; by: who says so, set by the nation when it passes the frame on, ignored from anybody else"""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PLACEMENT_FIELD_NUMBER: _builtins.int
     ANSWERED_MS_FIELD_NUMBER: _builtins.int
     CENTRE_FIELD_NUMBER: _builtins.int
     AT_MS_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
     placement: _builtins.str
     answered_ms: _builtins.int
     centre: _builtins.str
     at_ms: _builtins.int
+    by: _builtins.str
     def __init__(
         self,
         *,
@@ -492,10 +497,11 @@ class Confirm(_message.Message):
         answered_ms: _builtins.int = ...,
         centre: _builtins.str = ...,
         at_ms: _builtins.int = ...,
+        by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_ms", b"answered_ms", "at_ms", b"at_ms", "centre", b"centre", "placement", b"placement"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_ms", b"answered_ms", "at_ms", b"at_ms", "by", b"by", "centre", b"centre", "placement", b"placement"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -503,6 +509,8 @@ Global___Confirm: _TypeAlias = Confirm  # noqa: Y015
 
 @_typing.final
 class Release(_message.Message):
+    """centre: whom to tell, the one that reserved or the home (agent gone, ran out); by: as in Confirm, "" is the nation itself"""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PLACEMENT_FIELD_NUMBER: _builtins.int
@@ -511,12 +519,14 @@ class Release(_message.Message):
     ENDED_MS_FIELD_NUMBER: _builtins.int
     CENTRE_FIELD_NUMBER: _builtins.int
     AT_MS_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
     placement: _builtins.str
     reason: _common_pb2.Reason.ValueType
     side: _common_pb2.Side.ValueType
     ended_ms: _builtins.int
     centre: _builtins.str
     at_ms: _builtins.int
+    by: _builtins.str
     def __init__(
         self,
         *,
@@ -526,10 +536,11 @@ class Release(_message.Message):
         ended_ms: _builtins.int = ...,
         centre: _builtins.str = ...,
         at_ms: _builtins.int = ...,
+        by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_ms", b"at_ms", "centre", b"centre", "ended_ms", b"ended_ms", "placement", b"placement", "reason", b"reason", "side", b"side"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_ms", b"at_ms", "by", b"by", "centre", b"centre", "ended_ms", b"ended_ms", "placement", b"placement", "reason", b"reason", "side", b"side"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -15,7 +15,8 @@ common name is the centre's name and must equal Hello.centre. Either side may re
   Release      ------------> passes on       ------------> the agent is free (not answered, other answer first, or talk over)
 
 A neighbour asked directly (the nation is away) answers Place itself. A centre that passes a frame on needs no memory of the
-placement: each frame names the centre it is for (`centre`) or comes from (`home`), and the sender's name is its certificate's.
+placement: each frame names the centre it is for (`centre`) or comes from (`home`, `by`), and the sender's name is its certificate's.
+Nobody speaks for others: a frame is taken from the nation, which has checked who sent it, or from the party of the placement itself.
 A placed call is never placed on. Times are UTC ms of the sender's clock; frames with times that matter tell when they were sent
 (`at_ms`), so that the receiver knows them by its own clock (router/federation/skew.py).
 """

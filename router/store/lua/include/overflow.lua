@@ -42,10 +42,15 @@ function R.there(placement, event)
   if c and to then return c, to end
 end
 
+-- Whether `by` may speak of a guest as its home: its home, or '' the nation, which passes on what it has checked.
+local function of_home(c, by)
+  return by == '' or by == c.home
+end
+
 -- The home bridged it. Late, it still counts, unless the agent has another call since.
-function R.confirm(placement, answered)
+function R.confirm(placement, answered, by)
   local c = R.there(placement, 'confirm')
-  if not c or c.state == 'talking' then return end
+  if not c or c.state == 'talking' or not of_home(c, by) then return end
   if c.state == 'offered' then return R.bridge(c, R.agent_load(c.agent), placement, answered, 'answered') end
   local a = R.agent_load(c.last_agent)
   if a.state ~= 'offered' and a.state ~= 'talking' then
@@ -72,8 +77,9 @@ function R.unconfirmed(c)
 end
 
 -- The home gives a placement up. That it was hung up on a home says of talks alone.
-function R.released_there(placement, reason, side, ended)
+function R.released_there(placement, reason, side, ended, by)
   local c = R.there(placement, 'release')
+  if c and not of_home(c, by) then return end
   if c and reason == 'REASON_HANGUP' then R.unconfirmed(c) end
   if c then R.end_there(c, SEAT_FAILED[reason] and 'failed' or 'withdrawn', reason, ended, side) end
 end

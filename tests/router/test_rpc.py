@@ -96,6 +96,22 @@ async def test_bad_frames_are_refused_one_by_one(node: MediaNode) -> None:
     assert {r.call for r in refused if r.reason == common_pb2.REASON_UNKNOWN_QUEUE} == {other}
 
 
+async def test_refusals_name_their_call(node: MediaNode) -> None:
+    """Whatever frame is refused, the answer names the call it was about: the node tells by that whose frame it was."""
+    call = call_id()
+    entered = pb.Enqueue(call=call, version=1, queue="nix", entered_ms=now_ms())
+    asserted = pb.Assert(enqueue=entered, state=pb.Assert.STATE_WAITING)
+    bad = [
+        node.frame(enqueue=entered),
+        node.frame(callback=pb.Callback(enqueue=entered, number="13812345678")),
+        node.frame(**{"assert": asserted}),
+        node.frame(settle=pb.Settle(call=call, version=1, offer="x", answered_ms=now_ms())),
+    ]
+    await node.stream.write(pb.ToRouter(frames=bad))
+    await node.all_acked()
+    assert {f.refused.seq: f.refused.call for f in node.frames if f.HasField("refused")} == {f.seq: call for f in bad}
+
+
 async def test_a_batch_is_handled_as_if_sent_one_by_one(node: MediaNode, console: Console) -> None:
     """Enqueue, Cancel and Enqueue again of one call in one message end with one place in line."""
     call = call_id()

@@ -231,3 +231,39 @@ def test_an_orphan_that_ends_meanwhile_is_no_trouble(tmp_path: Path, monkeypatch
     found = iter([[gone.pid], []])
     monkeypatch.setattr(edge, "leftovers", lambda _: next(found))
     assert edge.clean_up(edge_config(tmp_path)) == [gone.pid]
+
+
+class Wire(asyncio.Transport):
+    """A connection whose other end is the test."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = b""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written += bytes(data)
+
+    def is_closing(self) -> bool:
+        return False
+
+
+async def test_a_question_accepted_before_goaway_is_not_asked_twice() -> None:
+    """A router that goes names the last question it takes: that one is answered by it, only the later one goes to another."""
+    answers = Answers()
+    router = Router("127.0.0.1:1", answers, answers.retry)
+    link, wire = Link(router), Wire()
+    link.connection_made(wire)
+    first, second = (Asking(question, 2**60, answers.done) for question in (b"first", b"second"))
+    assert link.ask(first) and link.ask(second)
+
+    def arrives(data: bytes) -> None:
+        link.get_buffer(len(data))[: len(data)] = data
+        link.buffer_updated(len(data))
+
+    arrives(h2.frame(h2.GOAWAY, 0, 0, (1).to_bytes(4, "big") + bytes(4)))
+    assert answers.got == [(None, "unavailable")], "the second question alone goes to another router"
+    arrives(h2.frame(h2.HEADERS, h2.END_HEADERS, 1, b"x") + h2.frame(h2.DATA, 0, 1, b"\0\0\0\0\x03abc"))
+    arrives(h2.frame(h2.HEADERS, h2.END_HEADERS | h2.END_STREAM, 1, b"y"))
+    assert answers.got == [(None, "unavailable"), (b"abc", "")]
+    if router._connecting is not None:
+        router._connecting.cancel()

@@ -39,10 +39,12 @@ from media.rtp.client import RtpEngine
 from media.rtp.statistics import Statistics
 from ops import inner, lifecycle, metrics, redis_access
 from ops import log as logs
+from ops.centre import CentreConfig
 from ops.clock import Clock, SystemClock
 from ops.config import ConfigError, load
 from ops.facts import Fact
 from ops.node_secret import node_secret
+from ops.numbering import Destinations
 from ops.ports import LOOPBACK
 
 log = logging.getLogger(__name__)
@@ -105,6 +107,12 @@ async def _rules(config: MediaConfig) -> AsyncIterator[Rules]:
         yield rules
 
 
+def _dialling(centre: CentreConfig) -> tuple[Destinations, frozenset[str]]:
+    """Whom callbacks may call: numbers, and trunks that name callers in From."""
+    numbers = Destinations(centre.centre.country, centre.router.callback_countries, centre.centre.numbers)
+    return numbers, frozenset(trunk.name for trunk in centre.trunk if trunk.trust_from)
+
+
 @contextlib.asynccontextmanager
 async def node(config: MediaConfig, clock: Clock, meters: Meters) -> AsyncIterator[Node]:
     """A node in service. Raises OSError for a taken port, NotPublished and FlowError without a usable menu."""
@@ -114,7 +122,7 @@ async def node(config: MediaConfig, clock: Clock, meters: Meters) -> AsyncIterat
     async with contextlib.AsyncExitStack() as stack:
         rules = await stack.enter_async_context(_rules(config))
         shelf = Shelf(centre.prompts, rules.known, clock)
-        house = House(*where, shelf.greet, centre.media.record, rules.queues)
+        house = House(*where, shelf.greet, centre.media.record, rules.queues, *_dialling(centre))
         outbox = await stack.enter_async_context(_outbox(config))
         vault = vault_of(centre)
         stack.push_async_callback(vault.close)

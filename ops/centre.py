@@ -58,6 +58,7 @@ class Trunk:
     calls_per_caller: int = 0  # more new calls of one caller in a minute are answered 486; 0: no limit
     outbound: str = ""  # host:port that takes calls of ours (callbacks); "": none goes out by it
     media_networks: tuple[str, ...] = ()  # where its audio comes from and goes to; (): learned from the audio that comes
+    trust_from: bool = False  # its From names callers as surely as P-Asserted-Identity: they may ask to be called back
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,9 @@ class Router:
     callback_tries: int = 3  # so often a customer is called back who does not answer
     callback_every_s: int = 300  # with so much time between
     ready_needs_phone: bool = True  # an agent gets ready only while the phone of the seat is registered
+    callback_countries: tuple[str, ...] = ()  # ISO 3166 codes of countries that callbacks may dial; []: the centre's own
+    callback_number_day: int = 3  # callbacks that one number gets in a day (UTC)
+    callback_day: int = 2000  # callbacks of the whole centre in a day (UTC)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ from router.phones import Missing, missing_phones
 from router.rpc.listen import ANY, OPTIONS, Gate, credentials, listen
 from router.rpc.listen import serve as serve_role
 from router.rpc.session import Desk
-from router.rules import times_of
+from router.rules import destinations_of, times_of
 from router.store.base import Store
 from router.store.redis import Place as StorePlace
 from router.store.redis import RedisStore
@@ -146,7 +146,7 @@ async def start(
     dispatch = Dispatch(holder, store.publish)
     keeper = Keeper(config)
     nodes = config.media_uris
-    terms = (nodes, config.centre.country, keeper.closed, missing)
+    terms = (nodes, config.centre.country, keeper.closed, missing, destinations_of(config))
     desk = Desk(store, dispatch, clock, config.centre.tenant, name, asyncio.Event(), *terms)
     await store.start(keeper.rules, dispatch.send, dispatch.drop_all, keeper.newer)
     alarm, changed = Alarm(clock, times_of(config).look_ms), asyncio.Event()

@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
 from ops.centre import CentreConfig, Queue, Rung
+from ops.numbering import Destinations
 from router.core.commands import QueueRule, Rules, Stage, Times
 from router.core.home import city_key
 from router.core.route import blacklist_key
@@ -61,4 +62,15 @@ def _stage(rung: Rung, skill: str) -> Stage:
 def times_of(config: CentreConfig) -> Times:
     """Times that the store needs."""
     mine = config.router
-    return Times(mine.node_lost_s * 1000, callback_tries=mine.callback_tries, callback_every_ms=mine.callback_every_s * 1000)
+    return Times(
+        mine.node_lost_s * 1000,
+        callback_tries=mine.callback_tries,
+        callback_every_ms=mine.callback_every_s * 1000,
+        callback_number_day=mine.callback_number_day,
+        callback_day=mine.callback_day,
+    )
+
+
+def destinations_of(config: CentreConfig) -> Destinations:
+    """Which numbers callbacks may dial."""
+    return Destinations(config.centre.country, config.router.callback_countries, config.centre.numbers)

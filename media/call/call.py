@@ -61,6 +61,7 @@ class Person:
     routed: bool  # the edge had the router's answer
     arrived_ms: int
     vip: int = 0  # level, 0: none
+    asserted: bool = False  # the carrier asserts `calling`
 
 
 @dataclass(slots=True)
@@ -271,6 +272,7 @@ def new_call(call: CallId, house: House, invited: on.Invited, now: int) -> Call:
         head.get("x-tierline-routed", "") == "router",
         now,
         level_of(head.get("x-tierline-vip", "")),
+        invited.asserted,
     )
     made = Call(call, house, person, *house.greet(invited.called))
     made.late_offer = not invited.sdp

@@ -163,7 +163,7 @@ class Engine:
 
     def _begin(self, event: ua.IncomingCall) -> None:
         self._parts.audio.located(event.leg, event.peer)
-        invited = on.Invited(event.called, event.calling, event.sdp, event.headers)
+        invited = on.Invited(event.called, event.calling, event.sdp, event.headers, event.asserted)
         self._start(new_call(event.leg.call, self._house, invited, self._parts.clock.now_ms()), invited)
 
     def _start(self, made: Call, first: on.Event) -> None:

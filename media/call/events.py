@@ -27,6 +27,7 @@ class Invited:
     calling: str  # "" if withheld
     sdp: bytes  # b"": the caller wants our offer
     headers: Mapping[str, str]  # X-Tierline-* by lower-case name
+    asserted: bool = False  # the carrier asserts `calling`
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Protocol
 from media.call.frames import Frame
 from media.ivr import api as ivr
 from ops.facts import Fact
+from ops.numbering import Destinations
 
 
 class Menu(Protocol):
@@ -105,3 +106,5 @@ class House:
     greet: Callable[[str], tuple[Menu, Sounds]]  # by the called number: what is published now
     record: bool = True
     queues: Mapping[str, QueueRule] = field(default_factory=dict)
+    destinations: Destinations = field(default_factory=Destinations)  # numbers that callbacks may dial
+    trust_from: frozenset[str] = frozenset()  # trunks whose From is as good as an assertion

@@ -18,7 +18,7 @@ from typing import Any, get_args
 
 from tierline.common.v1.common_pb2 import Reason
 
-from media.call import callback, closing, menu, opening, queueing, renegotiate, ringing, talking
+from media.call import callback, closing, menu, opening, queueing, renegotiate, ringing, talking, wish
 from media.call import commands as do
 from media.call import events as on
 from media.call.call import Call, State
@@ -212,7 +212,8 @@ TABLE: dict[State, dict[type, Row]] = {
         on.OfferTaken: _row(renegotiate.on_offer_taken, C),
         on.OfferRefused: _row(renegotiate.on_offer_refused, C),
         **_ignore(C, on.CallerOpened, on.CallerOpenFailed, on.CallerConfirmed, on.CallerDigit, on.AnswerTaken, on.AnswerRefused),
-        **_ignore(C, on.Queued, on.Withdrawn, on.Refused, on.Reanswered, on.TurnedAway),
+        on.Refused: _row(wish.on_refused, C),
+        **_ignore(C, on.Queued, on.Withdrawn, on.Reanswered, on.TurnedAway),
     },
     E: {
         on.RecordingDone: _row(closing.on_recording_done, E),
@@ -220,7 +221,8 @@ TABLE: dict[State, dict[type, Row]] = {
         on.Offered: _row(closing.on_offered, E),
         **_ignore(E, on.CallerOpened, on.CallerOpenFailed, on.AnswerTaken, on.AnswerRefused, on.OfferTaken, on.OfferRefused),
         **_ignore(E, on.CallerGone, on.CallerConfirmed, on.CallerDigit, on.Reoffered, on.Reanswered, on.PlayStarted),
-        **_ignore(E, on.PlayFailed, on.AudioClosed, on.Queued, on.Withdrawn, on.Refused, on.Released, on.EndNow),
+        on.Refused: _row(wish.on_refused, E),
+        **_ignore(E, on.PlayFailed, on.AudioClosed, on.Queued, on.Withdrawn, on.Released, on.EndNow),
         **_ignore(E, on.TurnedAway),
     },
 }

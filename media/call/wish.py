@@ -7,10 +7,11 @@ from pathlib import Path
 
 from tierline.common.v1.common_pb2 import Reason, Result
 
-from media.call import outcome
-from media.call.call import Call, State
+from media.call import events as on
+from media.call import outcome, player
+from media.call.call import Call, Playing, State
 from media.call.closing import part
-from media.call.frames import Callback
+from media.call.frames import Callback, Cancel
 
 GONE = outcome.system(Result.RESULT_SELF_SERVED, Reason.REASON_HANGUP)  # of this node's part; the call has no end yet
 
@@ -28,9 +29,10 @@ def offer(call: Call, from_ms: int) -> tuple[Path, ...]:
 
 
 def _number(call: Call) -> str:
-    """The caller's, if it can be dialled."""
-    number = call.person.calling
-    return number if number.removeprefix("+").isdigit() and len(number) >= 3 else ""
+    """The caller's, if the carrier vouches for it (it may be somebody else's) and it may be dialled; else nothing is offered."""
+    who, house = call.person, call.house
+    sure = who.asserted or who.trunk in house.trust_from
+    return who.calling if sure and not house.destinations.refusal(who.calling) else ""
 
 
 def wished(call: Call, digit: str) -> bool:
@@ -46,3 +48,14 @@ def ask(call: Call) -> State:
     call.tell(Callback(replace(known, version=call.next_version(), profile=profile), _number(call)))
     call.wait = None
     return part(call, GONE, call.sounds.callback_noted(call.language))
+
+
+def on_refused(call: Call, event: on.Refused, now: int) -> State:
+    """The router takes no callback of this caller, who is on the way out: out of the line, the reason for the ledger. Who still
+    listens hears that it is not possible."""
+    if event.frame != "callback":
+        return call.state
+    call.tell(Cancel(call.id, call.next_version(), event.reason))
+    if call.playing is Playing.FAREWELL and (words := call.sounds.unavailable(call.language)):
+        player.play(call, Playing.FAREWELL, words)
+    return call.state

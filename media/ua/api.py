@@ -34,6 +34,7 @@ class IncomingCall:
     headers: Mapping[str, str]  # by lower-case name: x-tierline-*, and as they came diversion, history-info, user-to-user
     source: tuple[str, int]
     peer: str = ""  # address that the INVITE came from before the edge; so in all events with an SDP
+    asserted: bool = False  # `calling` is of P-Asserted-Identity
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,11 @@ def calling(request: Request) -> str:
     return calling_number([(uri.user, uri.host) for uri in uris], privacy)
 
 
+def asserted(request: Request) -> bool:
+    """Whether the carrier asserts who calls (RFC 3325); a From alone is what the caller's phone wrote."""
+    return "p-asserted-identity" in request.index
+
+
 def told_headers(request: Request) -> dict[str, str]:
     """X-Tierline-* headers and who was called before, by lower-case name; the first of equal ones."""
     return {name: values[0] for name, values in request.index.items() if name.startswith(OURS) or name in HANDED_ON}

@@ -57,6 +57,7 @@ class Incoming(Usage):
                 headers,
                 source,
                 identity.source_of(request, server.hop.host),
+                identity.asserted(request),
             )
         )
 

@@ -8,10 +8,12 @@ brings it back to waiting with its old time; after some tries it is given up. No
 from __future__ import annotations
 
 from router.core import call as calls
-from router.core.call import CallEvent, CallState
+from router.core.call import LIVE, CallEvent, CallState
 from router.core.desk import Call, Desk
+from router.core.errors import TooManyCallbacks
 from router.core.events import CallBack
 
+DAY_MS = 86_400_000
 BLACKLISTED = "REASON_BLACKLISTED"
 
 
@@ -26,6 +28,21 @@ def words(c: Call) -> CallBack | None:
     if not c.callback:
         return None
     return CallBack(c.callback, c.ver, c.queue, c.prio, c.entered, c.tries, c.profile)
+
+
+def count(d: Desk, c: Call, number: str) -> None:
+    """One more callback of its number (in the one form that all ways to write it have) today. Raises TooManyCallbacks."""
+    day = d.now // DAY_MS
+    before = d.calls.get(d.back_to.get(number, ""))
+    if before is not None and before.id != c.id and before.callback and before.state in LIVE:
+        raise TooManyCallbacks("one to this number is open")
+    if d.back_day != day:
+        d.back_day, d.back_count = day, {}
+    if d.back_count.get(number, 0) >= d.times.callback_number_day or d.back_count.get("", 0) >= d.times.callback_day:
+        raise TooManyCallbacks("there were enough today")
+    d.back_to[number] = c.id
+    for counted in (number, ""):
+        d.back_count[counted] = d.back_count.get(counted, 0) + 1
 
 
 def take_up(d: Desk, c: Call) -> None:

@@ -148,4 +148,6 @@ class Times:
     unheld_ms: int = 8_000  # what a home does not name for so long it has forgotten
     callback_tries: int = 3  # so often a customer is called back
     callback_every_ms: int = 300_000  # with so much time between
+    callback_number_day: int = 3  # callbacks to one number in a day (UTC)
+    callback_day: int = 2_000  # and of the whole centre
     last_ms: int = 30 * 86_400_000  # a customer's last agent is remembered so long

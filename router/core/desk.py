@@ -140,6 +140,9 @@ class Desk:
     lent: dict[str, int] = field(default_factory=dict)  # by skill: agents with calls of others
     doors: dict[str, str] = field(default_factory=dict)  # placement -> "<home> <seat>", for our edge (ops/keys.placement)
     dialogs: list[str] = field(default_factory=list)  # what our edge saw (ops/keys.dialogs)
+    back_to: dict[str, str] = field(default_factory=dict)  # number -> the callback it asked for last
+    back_day: int = 0
+    back_count: dict[str, int] = field(default_factory=dict)  # of that day: by number, and "" all
     recording: bool = True
     graves: deque[tuple[int, str]] = field(default_factory=deque)  # calls that are over, by the time they are forgotten
     now: int = 0

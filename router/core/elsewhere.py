@@ -97,5 +97,7 @@ def assert_talk(d: Desk, c: Call, what: Assert, by: From) -> None:
     named = placement_of(what.offer)
     if r.placement != what.offer:
         r.last, r.last_agent, r.last_centre = what.offer, what.agent, centre_of(what.agent)
+    elif not r.agent:  # asked for, by a store that forgot the answer
+        r.agent, r.centre = what.agent, centre_of(what.agent)
     r.n = max(r.n, named[1] if named else 0)
     answered(d, c, what.offer, what.since_ms)

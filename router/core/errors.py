@@ -62,6 +62,18 @@ class OfferClosed(RouterError):
     code = "OFFER"
 
 
+class NumberNotAllowed(RouterError):
+    """A callback to a number that may not be dialled."""
+
+    code = "NUMBER"
+
+
+class TooManyCallbacks(RouterError):
+    """A callback to this number is open already, or there were enough of them today."""
+
+    code = "CALLBACKS"
+
+
 class OldEpoch(RouterError):
     """A node says hello with an epoch before the known one: an older process of it."""
 

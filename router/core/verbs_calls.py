@@ -206,12 +206,14 @@ def end(d: Desk, what: End) -> None:
 
 
 def callback(d: Desk, by: From, what: Enqueue, number: str, listed: str) -> None:
-    """The caller hangs up and is to be called back: waits on, in its place, without a node. The row may be new, or a lost one."""
+    """The caller hangs up and is to be called back: waits on, in its place, without a node. The row may be new, or a lost one.
+    Raises TooManyCallbacks."""
     d.queue(what.queue)
     c = d.call_or_new(what.call)
     if c.callback or (c.state not in (CallState.UNKNOWN, CallState.LOST) and what.version <= c.ver):
         return
     to = calls.step(c.state, CallEvent.CALL_BACK)
+    back.count(d, c, listed.partition(" ")[0] or number)
     if c.state in IN_LINE:
         detach(d, c, None, "REASON_CALLER_LEFT", tell=True)
         c.ver, c.profile = max(c.ver, what.version), what.profile

@@ -23,6 +23,8 @@ _CODES: tuple[tuple[type[errors.RouterError], grpc.StatusCode], ...] = (
     (errors.OldEpoch, grpc.StatusCode.FAILED_PRECONDITION),
     (errors.OfferClosed, grpc.StatusCode.FAILED_PRECONDITION),
     (errors.NewerRules, grpc.StatusCode.FAILED_PRECONDITION),
+    (errors.NumberNotAllowed, grpc.StatusCode.PERMISSION_DENIED),
+    (errors.TooManyCallbacks, grpc.StatusCode.RESOURCE_EXHAUSTED),
     (errors.UnknownAgent, grpc.StatusCode.NOT_FOUND),
     (errors.UnknownQueue, grpc.StatusCode.NOT_FOUND),
     (errors.UnknownCall, grpc.StatusCode.NOT_FOUND),

@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import grpc
@@ -19,9 +19,10 @@ from tierline.common.v1 import common_pb2
 from tierline.routing.v1 import routing_pb2 as pb
 
 from ops.clock import Clock
+from ops.numbering import Destinations
 from router import frames
 from router.core.commands import From
-from router.core.errors import BadInput, RouterError, StoreAway
+from router.core.errors import BadInput, NumberNotAllowed, RouterError, StoreAway
 from router.core.events import Effect, ToNode, TurnedAway
 from router.core.route import listed_as
 from router.metrics import REFUSED
@@ -33,7 +34,12 @@ from router.store.base import Store
 log = logging.getLogger(__name__)
 WINDOW = 4096  # frames under way at the most: beyond, the node is read no further
 ACK_S = 0.1  # so long an ack waits for company at the most
-_WHY = {"QUEUE": common_pb2.REASON_UNKNOWN_QUEUE, "OFFER": common_pb2.REASON_EXPIRED}
+_WHY = {
+    "QUEUE": common_pb2.REASON_UNKNOWN_QUEUE,
+    "OFFER": common_pb2.REASON_EXPIRED,
+    "NUMBER": common_pb2.REASON_NUMBER_NOT_ALLOWED,
+    "CALLBACKS": common_pb2.REASON_TOO_MANY_CALLBACKS,
+}
 
 
 class Post(Protocol):
@@ -65,6 +71,7 @@ class Desk:
     country: str = "CN"
     closed: Callable[[str, str, str, int], tuple[str, str]] = lambda *_: ("", "")  # Keeper.closed
     missing: Missing | None = None  # whether a seat has no phone; None: not to be asked
+    destinations: Destinations = field(default_factory=Destinations)  # numbers that callbacks may dial
 
 
 @dataclass(slots=True)
@@ -260,6 +267,8 @@ def _settle(s: Session, f: pb.MediaFrame, now: int) -> Awaitable[list[Effect]]:
 
 def _callback(s: Session, f: pb.MediaFrame, now: int) -> Awaitable[list[Effect]]:
     asked = validate.callback(f.callback)
+    if why := s.desk.destinations.refusal(asked.number):
+        raise NumberNotAllowed(why)
     what = frames.enqueue(asked.enqueue)
     return s.desk.store.callback(s.by, what, asked.number, listed_as(asked.number, s.desk.country), now)
 

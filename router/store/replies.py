@@ -21,6 +21,7 @@ _SIMPLE: dict[str, type[errors.RouterError]] = {
         errors.ConfigMissing,
         errors.UnknownNode,
         errors.NoMediaNode,
+        errors.TooManyCallbacks,
     )
 }
 
@@ -37,7 +38,7 @@ def error_of(reply: hiredis.ReplyError) -> Exception:
     if code == errors.NotAllowed.code:
         state, _, event = text.partition(" does not take ")
         return errors.NotAllowed(state, event)
-    return _SIMPLE[code](text)
+    return _SIMPLE.get(code, errors.ScriptFailed)(text)
 
 
 def fact_body(ask: RouteAsk) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from router.core import expect
 from router.core.agent import AGENT
 from router.core.call import CALL
+from router.core.callback import DAY_MS
 from router.core.commands import Times
 from router.core.match import LATE, SEAT_FAULT, SEAT_REASONS
 from router.core.policy import CYCLE, POLICIES, SPAN, TOP_PRIORITY, VIP_POINTS
@@ -69,6 +70,7 @@ def tables(times: Times) -> str:
         "SEAT_FAULT": SEAT_FAULT,
         "SEAT_REASONS": dict.fromkeys(sorted(SEAT_REASONS), 1),
         "LATE": LATE,
+        "DAY_MS": DAY_MS,
         "VIEW_AGENT": VIEW_AGENT,
         "VIEW_CALL": VIEW_CALL,
     }

@@ -22,7 +22,15 @@ from router.store.redis import Place, RedisStore
 
 TENANT = "main"
 START = 1_760_000_000_000
-TIMES = Times(lost_ms=10_000, grace_ms=3_000, gap_ms=3_000, keep_ms=300_000, callback_every_ms=20_000)
+TIMES = Times(
+    lost_ms=10_000,
+    grace_ms=3_000,
+    gap_ms=3_000,
+    keep_ms=300_000,
+    callback_every_ms=20_000,
+    callback_number_day=50,
+    callback_day=80,
+)
 QUEUES = (
     QueueRule("sales", "sales", 10, 20_000, 10_000),
     QueueRule("vip", "sales", 50, 20_000, 10_000),

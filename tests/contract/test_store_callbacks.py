@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import pytest
 
+from router.core.callback import DAY_MS
 from router.core.commands import Assert, End, Stage
-from router.core.errors import OfferClosed
+from router.core.errors import OfferClosed, TooManyCallbacks
 from router.core.events import Effect, Offer
 from router.core.remote import PlaceWanted, ToCentre
-from tests.contract.stores import RULES, World, frames_of, offer_in
+from tests.contract.stores import RULES, TIMES, World, frames_of, offer_in
 
 NUMBER = "13812345678"
 LISTED = ("=+8613812345678", "^138")
@@ -67,7 +68,7 @@ async def test_boards_show_them(world: World) -> None:
     for call in ("c1", "c2", "c3"):
         await world.enqueue(call)
     await ask(world, "c1")
-    await ask(world, "c2")
+    await ask(world, "c2", listed=("=+8613900000000",))
     assert await seen() == (3, 2, 0)
     offer = offer_in(await world.agent_effects("a1"))
     assert await seen() == (2, 1, 0)
@@ -359,3 +360,50 @@ async def test_turned_away_and_ended(world: World) -> None:
     await world.store.enqueue(world.node, replace(world.words("c1", "sales"), closed="REASON_CLOSED"), world.now)
     await world.store.end(world.node, End("c1", world.version("c1"), "REASON_HANGUP", "SIDE_CALLER", world.now), world.now)
     assert await world.place("c1") == ("", "")
+
+
+async def refused(world: World, call: str, listed: tuple[str, ...] = LISTED) -> str:
+    """Why a callback is not taken; "" if it is."""
+    try:
+        await ask(world, call, listed=listed)
+    except TooManyCallbacks as error:
+        return str(error)
+    return ""
+
+
+async def test_one_open_callback_for_a_number(world: World) -> None:
+    """However its number is written: another call with it gets none while the first is open, and stays where it was. When the first
+    is over the next may ask."""
+    for call in ("c1", "c2"):
+        await world.enqueue(call)
+    assert await refused(world, "c1") == ""
+    facts = len(world.facts())
+    assert "open" in await refused(world, "c2", ("=+8613812345678", "^0086"))
+    assert (await world.place("c2"), world.kinds(facts)) == (("waiting", "sales"), [])
+    assert await refused(world, "c2", ("=+8613900000000",)) == ""
+    await world.enqueue("c3")
+    offer = offer_in(await world.agent_effects("a1"))
+    await dial(world, offer)
+    await world.answered(offer)
+    assert "open" in await refused(world, "c3")
+    await world.store.end(world.node, End("c1", 99, "REASON_HANGUP", "SIDE_CALLER", world.now), world.now)
+    assert await refused(world, "c3") == ""
+
+
+async def test_a_day_has_so_many_callbacks(world: World) -> None:
+    """A number gets its share of a day and the centre its own; the next day begins anew."""
+    number, centre = TIMES.callback_number_day, TIMES.callback_day
+    desk_day = world.now // DAY_MS * DAY_MS
+    for n in range(number):
+        await finished(world, f"c{n}", LISTED)
+    assert "today" in await refused(world, "more")
+    for n in range(centre - number):
+        await finished(world, f"d{n}", (f"=+86139{n:08d}",))
+    assert "today" in await refused(world, "most", ("=+8613700000000",))
+    world.clock.advance(desk_day + DAY_MS - world.now)
+    assert await refused(world, "next") == ""
+
+
+async def finished(world: World, call: str, listed: tuple[str, ...]) -> None:
+    """A callback that is over at once: its number stands in the blacklist."""
+    assert await refused(world, call, (*listed, "^13700")) == "", call

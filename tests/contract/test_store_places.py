@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from router.core.commands import QueueRule, Rules, Stage
+from router.core.commands import Assert, QueueRule, Rules, Stage
 from router.core.events import Effect
 from router.core.remote import PlaceWanted, ToCentre
 from router.store.keys import key
@@ -117,3 +117,16 @@ async def test_the_last_three_centres_that_failed_are_not_asked(world: World) ->
         (ask,) = await asks(world, 1)
         seen.append(ask.not_at)
     assert seen == [(), ("hunan",), ("hunan", "hebei"), ("hunan", "hebei", "anhui"), ("hebei", "anhui", "gansu")]
+
+
+async def test_a_talk_that_the_store_forgot_has_its_agent(world: World) -> None:
+    """The store died with the answer to an ask, and the node says that the caller talks there: the books name agent and centre."""
+    await abroad(world)
+    await world.enqueue("c1")
+    (ask,) = await asks(world, 1_000)
+    words = world.words("c1", entered=world.now - 1_000)
+    await world.asserted(Assert("talk", words, ask.placement, "li@hunan", world.now))
+    (bridged,) = [fact for fact in world.facts() if fact.kind == "bridged"]
+    assert bridged.agent == "li@hunan"
+    (there,) = await world.store.placements(world.now)
+    assert (there.centre, there.talking) == ("hunan", (ask.placement,))

@@ -96,7 +96,7 @@ class MediaNode:
         """A caller: answered, through the menu, into a line. One of six customers, some of a city, one a VIP."""
         home = f"CN;;{CITIES[who % 3]};"
         headers = {"x-tierline-trunk": "t1", "x-tierline-home": home, "x-tierline-vip": "2" if who % 6 == 5 else ""}
-        invited = on.Invited("4001234", f"1381234567{who % 6}", calls.SDP, headers)
+        invited = on.Invited("4001234", f"1381234567{who % 6}", calls.SDP, headers, asserted=True)
         self.calls[call] = Live(new_call(CallId(call), house(self.name), invited, self.net.now))
         self.feed(call, invited, on.CallerDigit(key))
 

@@ -112,6 +112,26 @@ async def test_refusals_name_their_call(node: MediaNode) -> None:
     assert {f.refused.seq: f.refused.call for f in node.frames if f.HasField("refused")} == {f.seq: call for f in bad}
 
 
+@pytest.mark.parametrize("number", ["110", "120", "+88216123456789", "+1900555000", "12345", "95588"])
+async def test_a_number_that_may_not_be_dialled(node: MediaNode, number: str) -> None:
+    """Whatever a media node offers its callers, the router takes no callback to it, names why, and the call stays in line."""
+    call = call_id()
+    await node.enqueue(call)
+    await node.say(callback=pb.Callback(enqueue=words(call, version=2), number=number))
+    (refused,) = [f.refused for f in node.frames if f.HasField("refused")]
+    assert (refused.call, refused.reason) == (call, common_pb2.REASON_NUMBER_NOT_ALLOWED)
+
+
+async def test_one_number_fifty_times(node: MediaNode) -> None:
+    """Fifty callers with one number, written in several ways: one callback, the others are refused by name."""
+    for n in range(50):
+        number = ("13812345678", "+8613812345678", "013812345678", "008613812345678")[n % 4]
+        await node.send(callback=pb.Callback(enqueue=words(call_id()), number=number))
+    await node.all_acked()
+    refused = [f.refused.reason for f in node.frames if f.HasField("refused")]
+    assert refused == [common_pb2.REASON_TOO_MANY_CALLBACKS] * 49
+
+
 async def test_a_batch_is_handled_as_if_sent_one_by_one(node: MediaNode, console: Console) -> None:
     """Enqueue, Cancel and Enqueue again of one call in one message end with one place in line."""
     call = call_id()

@@ -7,6 +7,8 @@ local c = R.call_load(e.call) or R.call_new(e.call)
 if c.callback ~= '' or (c.state ~= 'unknown' and c.state ~= 'lost' and e.version <= c.ver) then return R.done() end
 local to = CALL[c.state].call_back
 if not to then return R.refuse('STATE', c.state .. ' does not take call_back') end
+local many = R.count_callback(c, string.match(ARGV[18], '^[^ ]+') or ARGV[17])
+if many then return R.refuse('CALLBACKS', many) end
 if c.state == 'waiting' or c.state == 'offered' then
   R.detach(c, nil, 'REASON_CALLER_LEFT', true)
   c.ver, c.profile = math.max(c.ver, e.version), e.profile

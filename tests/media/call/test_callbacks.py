@@ -8,7 +8,7 @@ from tierline.common.v1.common_pb2 import Reason
 from media.call import commands as do
 from media.call import events as on
 from media.call.call import State, call_back
-from media.call.frames import Callback, End, Held, Home, Profile, Settle
+from media.call.frames import Callback, Cancel, End, Held, Home, Profile, Settle
 from media.call.leg import CALLER
 from media.ua import api as ua
 from ops.ids import CallId, LegId
@@ -19,13 +19,14 @@ LONG = on.Queued(4, 600_000)
 PROFILE = Profile("13812345678", "4001234", "t1", Home("CN"), "en", ("bill",), 1_759_999_000_000, 2, True)
 
 
-def waiting(calling: str = "13812345678", told: on.Queued = LONG) -> World:
+def waiting(calling: str = "13812345678", told: on.Queued = LONG, asserted: bool = True, trusted: str = "") -> World:
     """A caller who was told of a long wait in a queue with callbacks."""
     world = World(sounds=Sounds())
     rules = dict(world.call.house.queues)
     rules["general"] = type(rules["general"])(20_000, True, 300_000)
     object.__setattr__(world.call.house, "queues", rules)
-    world.call.person = type(world.call.person)(calling, "4001234", "t1", Home("CN"), True, world.now)
+    object.__setattr__(world.call.house, "trust_from", frozenset([trusted]))
+    world.call.person = type(world.call.person)(calling, "4001234", "t1", Home("CN"), True, world.now, asserted=asserted)
     return world.queueing().feed(told).later(400)
 
 
@@ -76,6 +77,48 @@ def test_no_callback_where_the_wait_is_short() -> None:
     for world in (World(sounds=Sounds()).queueing().feed(LONG).later(400), waiting(told=on.Queued(1, 299_000))):
         assert "press_1.au" not in [file.name for file in world.call.rest]
         assert world.feed(on.CallerDigit("1")).state is State.QUEUEING
+
+
+@pytest.mark.parametrize(
+    ("calling", "asserted", "trusted", "offered"),
+    [
+        ("13812345678", True, "", True),
+        ("13812345678", False, "", False),
+        ("13812345678", False, "t2", False),
+        ("13812345678", False, "t1", True),
+        ("110", True, "t1", False),
+        ("+88216123456789", True, "t1", False),
+        ("+1900555000", True, "t1", False),
+        ("12345", True, "t1", False),
+    ],
+)
+def test_whom_a_callback_is_offered(calling: str, asserted: bool, trusted: str, offered: bool) -> None:
+    """Callers whose number their carrier asserts (or whose trunk is trusted for From) and that may be dialled; others hear nothing
+    of it, and the key does nothing."""
+    world = waiting(calling, asserted=asserted, trusted=trusted)
+    assert ("press_1.au" in [file.name for file in world.call.rest]) is offered
+    world.feed(on.CallerDigit("1"))
+    assert isinstance(world.frames()[-1], Callback) is offered
+
+
+def test_the_router_takes_no_callback() -> None:
+    """One is open for the number: the caller hears that it is not possible and leaves the line, with the reason for the ledger."""
+    world = waiting().feed(on.CallerDigit("1"))
+    asked = world.frames()[-1]
+    assert isinstance(asked, Callback)
+    world.feed(on.Refused("callback", Reason.REASON_TOO_MANY_CALLBACKS))
+    assert world.frames()[-1] == Cancel("c1", asked.version + 1, Reason.REASON_TOO_MANY_CALLBACKS)
+    assert (world.state, world.files()[-1]) == (State.CLOSING, "unavailable.au")
+    world.feed(on.CallerGone(), on.AudioClosed())
+    assert world.call.done
+
+
+def test_a_caller_who_has_hung_up_leaves_the_line_too() -> None:
+    """The refusal comes after the call: the router is told that nobody waits."""
+    world = waiting().feed(on.CallerDigit("1"), on.CallerGone(), on.AudioClosed())
+    assert world.call.done
+    world.feed(on.Refused("callback", Reason.REASON_NUMBER_NOT_ALLOWED))
+    assert isinstance(world.frames()[-1], Cancel)
 
 
 def test_a_callback_where_nobody_is_there() -> None:

@@ -137,6 +137,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """no phone is registered for the seat"""
     REASON_VANISHED: _Reason.ValueType  # 30
     """a party that was connected does not answer any more, without having hung up"""
+    REASON_NUMBER_NOT_ALLOWED: _Reason.ValueType  # 31
+    """a callback to a number that may not be dialled"""
+    REASON_TOO_MANY_CALLBACKS: _Reason.ValueType  # 32
+    """one to this number is open already, or the day's are used up"""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Why. Small, closed, stable: reports count by it."""
@@ -193,6 +197,10 @@ REASON_NOT_REGISTERED: Reason.ValueType  # 29
 """no phone is registered for the seat"""
 REASON_VANISHED: Reason.ValueType  # 30
 """a party that was connected does not answer any more, without having hung up"""
+REASON_NUMBER_NOT_ALLOWED: Reason.ValueType  # 31
+"""a callback to a number that may not be dialled"""
+REASON_TOO_MANY_CALLBACKS: Reason.ValueType  # 32
+"""one to this number is open already, or the day's are used up"""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final

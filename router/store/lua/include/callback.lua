@@ -31,6 +31,19 @@ function R.least_loaded(told)
   return best, best_row[1], tonumber(best_row[8])
 end
 
+-- One more callback of its number (in the one form that all ways to write it have) today; why not, or nil.
+function R.count_callback(c, number)
+  local day = P .. 'backs:' .. math.floor(NOW / DAY_MS) .. ':'
+  local before = redis.call('GET', P .. 'backto:' .. number)
+  local open = before and before ~= c.id and R.call_load(before)
+  if open and open.callback ~= '' and LIVE[open.state] then return 'one to this number is open' end
+  local ours, all = tonumber(redis.call('GET', day .. number) or 0), tonumber(redis.call('GET', day) or 0)
+  if ours >= TIMES.callback_number_day or all >= TIMES.callback_day then return 'there were enough today' end
+  redis.call('SET', P .. 'backto:' .. number, c.id, 'PX', 7 * DAY_MS)
+  redis.call('SET', day .. number, ours + 1, 'PX', 2 * DAY_MS)
+  redis.call('SET', day, all + 1, 'PX', 2 * DAY_MS)
+end
+
 -- The node with the least load makes the call; without one the offer runs out and the agent is none the worse.
 function R.take_up(c)
   local node, _, session = R.least_loaded(true)

@@ -61,7 +61,12 @@ function R.assert_talk_elsewhere(c, e, offer, agent, since)
   if LIVE[c.state] then R.refresh(c, e) else R.fill(c, e) end
   local r = R.remote_or_new(c)
   local _, n = R.placement_of(offer)
-  if r.placement ~= offer then r.last, r.last_agent, r.last_centre = offer, agent, string.match(agent, '@([^@]*)$') or '' end
+  local centre = string.match(agent, '@([^@]*)$') or ''
+  if r.placement ~= offer then
+    r.last, r.last_agent, r.last_centre = offer, agent, centre
+  elseif r.agent == '' then -- asked for, by a store that forgot the answer
+    r.agent, r.centre = agent, centre
+  end
   r.n = math.max(r.n, tonumber(n))
   R.answered_elsewhere(c, offer, since)
 end

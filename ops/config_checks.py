@@ -153,6 +153,8 @@ RULES: dict[type, dict[str, Rule]] = {
         "priority_worth_s": _range(0, 3600),
         "callback_tries": _range(1, 100),
         "callback_every_s": _range(1, 86_400),
+        "callback_number_day": _range(1, 1_000),
+        "callback_day": _range(1, 1_000_000),
     },
     c.Peer: {"name": _name, "tier": _TIER, "edge": _TARGET, "federation": _TARGET},
     c.Federation: {"nation": _TARGET, "address": _address, **_SHARES},

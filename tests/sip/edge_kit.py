@@ -157,7 +157,11 @@ class EdgeKit:
         return self.start()
 
     def __exit__(self, *_: object) -> None:
+        """Stop. AssertionError if the script took a text for a number: such a sum or comparison is not what it looks like."""
         self.stop()
+        log = self.log.read_text(errors="replace")
+        assert "conversion to int failed" not in log
+        assert "non existing right pvar" not in log
 
 
 def _words(process: Path) -> list[bytes]:

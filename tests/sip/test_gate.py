@@ -334,6 +334,19 @@ async def test_a_seal_fits_one_dialog(world: World, change: str) -> None:
     assert not [bye for bye in world.m1.of("BYE") if bye.get("call-id") == first]
 
 
+async def test_no_text_moves_between_the_fields_of_a_seal(world: World) -> None:
+    """A trunk that chose a Call-ID so that its start may pass for a placement has no dialog with the rest: 481."""
+    world.m1.answer = 200
+    dialog, placement = world.caller.dialog(), f"{CALL}.p1"
+    rest, dialog.call_id = dialog.call_id, placement + dialog.call_id
+    world.caller.invite(dialog)
+    world.caller.ack(dialog, await world.caller.endpoint.final())
+    dialog.call_id, dialog.cseq = rest, 2
+    dialog.routes = [route.replace(";t=", f";p={placement};t=") for route in dialog.routes]
+    world.caller.send(dialog, "BYE")
+    assert (await world.caller.endpoint.final()).status == 481
+
+
 @pytest.mark.parametrize("count", [7, 60])
 async def test_many_routes_are_one_round(world: World, count: int) -> None:
     """A request with many Routes of the edge itself passes it once, and is refused."""

@@ -106,6 +106,10 @@ def test_every_listening_socket_stands_in_the_document(centre: Centre) -> None:
             mine = {one for one in open_now if one[0] == "unix" and fnmatch.fnmatch(one[1], door.what)}
         elif door.what in uses and door.kind in uses[door.what].kinds:
             mine = {(door.kind, str(port)) for port in uses[door.what].ports} & open_now
+        elif door.what == "tap":
+            configured = {(kind, str(port)) for use in uses.values() for kind in use.kinds for port in use.ports}
+            mine = {one for one in open_now - configured if one[0] == "udp"}
+            assert len(mine) <= config.media.nodes, f"one a node: {mine}"
         else:
             mine = set()
         assert mine or door.there != "always", f"{door.kind} {door.what} is in the document and does not listen"

@@ -187,6 +187,17 @@ async def test_an_absent_secret_is_no_password(world: World, edge: EdgeKit, seat
     assert (await stranger.send(sha256_digest(challenge, seat, "", secret=guess))).status == 401
 
 
+@pytest.mark.parametrize("name", ["username", "realm", "nonce", "uri", "response", "cnonce", "qop", "nc"])
+async def test_an_answer_without_a_part_is_no_answer(world: World, name: str) -> None:
+    """Whatever part of a right answer is left out, nobody is registered by it: what is absent equals nothing."""
+    seat = await phone(world, "1097")
+    challenge = (await seat.send()).get("www-authenticate")
+    answer = sha256_digest(challenge, "1097", "secret-1097")
+    assert f"{name}=" in answer
+    left = re.sub(rf'\b{name}=("[^"]*"|[^,]*)(, )?', "", answer)
+    assert (await seat.send(left)).status in (400, 401)
+
+
 def sha256_digest(challenge: str, seat: str, password: str, secret: str | None = None) -> str:
     """The Authorization value by SHA-256; `secret`: in place of the hash of name, realm and password."""
 

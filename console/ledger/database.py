@@ -73,7 +73,7 @@ class Database:
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
         with self.write() as connection:
             config.attributes["connection"] = connection
-            command.upgrade(config, "heads")
+            command.upgrade(config, "head")
 
     def settle(self) -> bool:
         """Make sure that what is committed survives a loss of power. False: not now, try later."""

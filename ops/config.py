@@ -45,7 +45,7 @@ def load(path: Path | str) -> CentreConfig:
     """The centre in `path` (.json: resolved; else TOML). Raises ConfigError with every mistake in it, OSError never."""
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
         raise ConfigError(
             (f"{path}: no such file; write one (centre.toml is an example) or tell another with --config",)

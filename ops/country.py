@@ -69,7 +69,7 @@ _OWN = tuple(one.name for one in fields(Member))
 def load(path: Path, base: Path, moved: Mapping[str, Block] | None = None) -> Country:
     """The country in `path`. `moved`: other ports than the file's. Raises ConfigError with all mistakes of the first kind found."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError((f"{path}: cannot be read: {error}; examples/country.toml is one",)) from error
     data, lines = config.parse(text, path), lines_of(text)

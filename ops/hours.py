@@ -72,9 +72,9 @@ def _from(calendar: Calendar, day: date) -> Iterator[Span]:
 @lru_cache(maxsize=8192)
 def spans(calendar: Calendar, day: date) -> tuple[Span, ...]:
     """The spans that begin on this local date, in order."""
-    holiday = next((one for one in calendar.holidays if one.date == day.isoformat()), None)
-    if holiday is not None:
-        walls = [(holiday.open, holiday.close)] if holiday.open else []
+    holidays = [one for one in calendar.holidays if one.date == day.isoformat()]
+    if holidays:
+        walls = [(one.open, one.close) for one in holidays if one.open]
     else:
         walls = [(one.open, one.close) for one in calendar.hours if day.weekday() in days(one.days)]
     zone = ZoneInfo(calendar.zone)

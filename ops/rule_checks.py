@@ -108,7 +108,7 @@ def _shrinks(before: c.Rung, rung: c.Rung) -> Iterator[tuple[str, str]]:
 
 
 def _calendars(book: RuleTables) -> Iterator[Finding]:
-    """Queues and branches name calendars that are there; a day is a holiday once, with both times or none."""
+    """Queues and branches name calendars that are there; a holiday has spans of hours, or one entry without."""
     known = {calendar.id for calendar in book.calendar}
     named = [("queue", n, queue.calendar) for n, queue in enumerate(book.queue)]
     named += [("branch", n, branch.calendar) for n, branch in enumerate(book.branch)]
@@ -116,8 +116,11 @@ def _calendars(book: RuleTables) -> Iterator[Finding]:
         if name and name not in known:
             yield (table, index, "calendar"), _known("there is no calendar", name, known, "calendars are")
     for index, calendar in enumerate(book.calendar):
-        for at, text in twice("holidays", "date", calendar.holidays):
-            yield ("calendar", index, *at), text
+        closed = [one for one in calendar.holidays if not one.open]
+        for n, holiday in enumerate(calendar.holidays):
+            if any(one.date == holiday.date and one is not holiday for one in closed):
+                text = f'"{holiday.date}" is closed all day, but has other entries; write hours in each of them, or one without'
+                yield ("calendar", index, "holidays", n, "date"), text
         for n, holiday in enumerate(calendar.holidays):
             if bool(holiday.open) != bool(holiday.close):
                 yield ("calendar", index, "holidays", n), "open and close belong together; write both, or neither if it is closed"

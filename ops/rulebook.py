@@ -155,7 +155,7 @@ def kept(text: str) -> RuleBook:
 def read(path: Path) -> RuleBook:
     """A rule book (.json, else TOML), or the rules of a centre's file as version 1. Raises ConfigError."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError((f"{path}: cannot be read as UTF-8 text: {error}",)) from error
     return reads(text, path)

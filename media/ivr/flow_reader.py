@@ -21,7 +21,7 @@ ITEM = ("key", "id", "language", "priority", "then", *TARGETS)
 def load(path: Path, queues: Collection[str] | None = None) -> Flow:
     """The menu in a file. Raises FlowError. `queues`: ids that are there, None for not checked."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise FlowError((f"{path}: cannot be read as UTF-8 text: {error}; name the menu's file in media.flow",)) from error
     return loads(text, str(path), queues)

@@ -16,7 +16,7 @@ RULES = "rules"  # table of a scenario file: a rule book, or the name of a file 
 def scenario(path: Path) -> tuple[Scenario, RuleSet]:
     """A scenario and the rules it stands under. Raises ConfigError."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError((f"{path}: cannot be read as UTF-8 text: {error}",)) from error
     data = config.parse(text, path)

@@ -150,3 +150,13 @@ def test_lines_are_found_through_lists_strings_and_comments() -> None:
         ("l", 1): 13,
         ("l", 1, "m"): 14,
     }
+
+
+def test_a_file_with_a_byte_order_mark(tmp_path: Path) -> None:
+    """Notepad writes one before UTF-8: the file is the same centre."""
+    plain, marked = tmp_path / "a" / "centre.toml", tmp_path / "b" / "centre.toml"
+    text = (ROOT / "centre.toml").read_text(encoding="utf-8")
+    for file, encoding in ((plain, "utf-8"), (marked, "utf-8-sig")):
+        file.parent.mkdir()
+        file.write_text(text, encoding=encoding)
+    assert load(marked).queue == load(plain).queue

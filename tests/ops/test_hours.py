@@ -144,6 +144,17 @@ def test_over_midnight_into_a_holiday() -> None:
     assert is_open(short, at(zone, "2026-10-01T10:00")) and not is_open(short, at(zone, "2026-10-01T23:00"))
 
 
+def test_a_make_up_workday() -> None:
+    """A Saturday that is worked for a holiday has morning, lunch break and afternoon, in whatever order they stand."""
+    zone = "Asia/Shanghai"
+    spans_of_it = (Holiday("2026-10-10", "14:00", "17:30"), Holiday("2026-10-10", "08:30", "12:00"))
+    calendar = Calendar("c", zone, (Hours("mon-fri", "08:30", "17:30"),), spans_of_it)
+    times = ("08:29", "08:30", "12:00", "13:59", "14:00", "17:30")
+    told = [is_open(calendar, at(zone, f"2026-10-10T{time}")) for time in times]
+    assert told == [False, True, False, False, True, False]
+    assert opening(calendar, at(zone, "2026-10-10T12:30")) == Opening(False, at(zone, "2026-10-10T14:00"))
+
+
 def test_opening_and_closing_at_the_same_time_is_a_whole_day() -> None:
     """08:00 to 08:00 is open till the next day; every day: always."""
     calendar = Calendar("c", "UTC", (Hours("mon", "08:00", "08:00"),))

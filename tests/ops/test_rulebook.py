@@ -80,6 +80,7 @@ def test_the_file_of_a_centre_is_version_1() -> None:
 HEAD = '[[queue]]\nid = "q"\nskill = "s"\n'
 CAL = '[[calendar]]\nid = "c"\n'
 HOURS = CAL + '[[calendar.hours]]\ndays = "{}"\nopen = "{}"\nclose = "17:00"'
+SPAN = '{ date = "2026-10-01", open = "08:30", close = "12:00" }'
 BRANCHES = '[[branch]]\nid = "a"\ncities = ["武汉"]\n[[branch]]\nid = "b"\ncities = ["武汉"]'
 BAD = [
     ('calendar = "office"', 4, "queue[1].calendar", 'there is no calendar "office"; calendars are: none'),
@@ -94,6 +95,8 @@ BAD = [
     (HOURS.format("weekdays", "08:30"), 7, "calendar[1].hours[1].days", "mon-fri"),
     (CAL + '[[calendar]]\nid = "d"\n[[calendar.holidays]]\ndate = "1.10."', 9, "calendar[2].holidays[1].date", "2026-10-01"),
     (CAL + 'holidays = [{ date = "2026-10-01", open = "08:00" }]', 6, "calendar[1].holidays[1]", "open and close belong"),
+    (CAL + 'holidays = [{ date = "2026-10-01" }, { date = "2026-10-01" }]', 6, "calendar[1].holidays[2].date", "is closed all day"),
+    (CAL + f'holidays = [{{ date = "2026-10-01" }}, {SPAN}]', 6, "calendar[1].holidays[2].date", "is closed all day"),
     (BRANCHES, 9, "branch[2].cities", "already belongs to branch a"),
     ('[[vip]]\nnumber = "138x"', 5, "vip[1].number", "write a number like"),
     ("[shares]\nshare = 101", 5, "shares.share", "write a number from 0 to 100"),
@@ -166,3 +169,23 @@ def test_warnings() -> None:
     assert found == [("no_agents", "b"), ("no_agents", "n"), ("queue_waiting", "v"), ("agent_at_work", "x")]
     assert [(one.code, one.row) for one in warnings(OLD, new)] == [*found[:2], ("queue_removed", "v")]
     assert warnings(new, replace(new, not_ready=(c.NotReadyReason("z", "", ""),))) == ()
+
+
+@pytest.mark.parametrize("suffix", ["toml", "json"])
+def test_a_file_with_a_byte_order_mark(tmp_path: Path, suffix: str) -> None:
+    """Notepad and Excel write one before UTF-8: the file is the same rule book, and a mistake in it has its line."""
+    book = rulebook.read(ROOT / "centre.toml")
+    file = tmp_path / f"r.{suffix}"
+    file.write_text((rulebook.to_toml if suffix == "toml" else rulebook.to_json)(book), encoding="utf-8-sig")
+    assert rulebook.read(file) == book
+    if suffix == "toml":
+        file.write_text(HEAD + 'policy = "best"', encoding="utf-8-sig")
+        with pytest.raises(ConfigError, match=r"r\.toml:4: queue\[1\]\.policy"):
+            rulebook.read(file)
+
+
+def test_a_holiday_may_have_several_spans() -> None:
+    """A make-up workday with a lunch break is taken."""
+    later = SPAN.replace("08:30", "14:00").replace("12:00", "17:30")
+    (calendar,) = rulebook.reads(f"{HEAD}{CAL}holidays = [{SPAN}, {later}]", Path("r.toml")).calendar
+    assert [one.open for one in calendar.holidays] == ["08:30", "14:00"]

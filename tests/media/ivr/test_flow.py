@@ -111,3 +111,11 @@ def test_no_file(tmp_path: Path) -> None:
     for name in ("missing.toml", "binary.toml"):
         with pytest.raises(FlowError, match=name):
             load(tmp_path / name)
+
+
+def test_a_file_with_a_byte_order_mark(tmp_path: Path) -> None:
+    """Notepad writes one before UTF-8: the file is the same menu."""
+    plain = FLOW
+    marked = tmp_path / plain.name
+    marked.write_text(plain.read_text(encoding="utf-8"), encoding="utf-8-sig")
+    assert load(marked) == load(plain)

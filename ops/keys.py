@@ -43,6 +43,15 @@ def placement(tenant: str, placement: str) -> str:
     return f"{base(tenant)}:placement:{placement}"
 
 
+def outside(tenant: str, call: str) -> str:
+    """STRING "<number> <trunk>": this callback may be dialled once, to this number, by this trunk ("any": by any).
+
+    Written by the router with the offer of the callback, whose number it has checked (ops/numbering.py); gone a little after
+    the offer, or when the call is put down. The edge takes it when the media node dials (docs/adr/0110).
+    """
+    return f"{base(tenant)}:outside:{call}"
+
+
 def dialogs(tenant: str) -> str:
     """LIST of what the edge saw of seats' dialogs for calls of other centres, oldest first: "<what> <placement> <at_ms> <detail>".
 

@@ -40,11 +40,12 @@ def users(tenant: str) -> tuple[User, ...]:
     base = keys.base(tenant)
     facts, rules = f"~{keys.facts(tenant)}", f"%R~{keys.rules(tenant)}"
     seats, owners = f"{base}:seat:*", f"{base}:owner:*"
-    edge = f"%R~{seats} %R~{owners} %R~{base}:placement:* ~{keys.dialogs(tenant)} ~location:* ~version:*"
+    once = f"~{base}:outside:* ~{keys.dialogs(tenant)}"
+    edge = f"%R~{seats} %R~{owners} %R~{base}:placement:* {once} ~location:* ~version:*"
     registrar = "+hgetall +hmget +hmset +hset +del +exists +sadd +srem +smembers +keys +script|load +evalsha"
     everything = "+@all -@admin -@dangerous"
     return (
-        User(DEFAULT, EDGE, f"{edge} +get +hget +rpush +ltrim {registrar}"),
+        User(DEFAULT, EDGE, f"{edge} +get +getdel +hget +rpush +ltrim {registrar}"),
         User(ROUTER, ROUTER, f"~{base}:* &{base}:* %R~location:* {everything}"),
         User(MEDIA, MEDIA, f"{facts} ~{owners} {rules} +xadd +get +set +del +hget"),
         User(CONSOLE, CONSOLE, f"{facts} ~{seats} +@stream +hset +del"),

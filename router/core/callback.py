@@ -46,7 +46,9 @@ def count(d: Desk, c: Call, number: str) -> None:
 
 
 def take_up(d: Desk, c: Call) -> None:
-    """The node with the least load makes the call; without one the offer runs out and the agent is none the worse."""
+    """The node with the least load makes the call; without one the offer runs out and the agent is none the worse. The edge lets it
+    dial this number and no other."""
+    d.outside[c.id] = f"{c.callback} {c.trunk}"
     fit = (n for n in d.nodes.values() if not n.draining and not n.lost and n.holder and n.seen >= d.now - d.times.lost_ms)
     n = min(fit, key=lambda n: (n.calls + n.routed, n.id), default=None)
     if n is not None:
@@ -55,7 +57,8 @@ def take_up(d: Desk, c: Call) -> None:
 
 
 def put_down(d: Desk, c: Call) -> None:
-    """No node holds it."""
+    """No node holds it, so none may dial."""
+    d.outside.pop(c.id, None)
     c.node, c.sess = "", 0
     d.keep(c)
 

@@ -146,6 +146,7 @@ class Times:
     up_ms: int = 5_000  # a seat of ours has answered another centre's caller: the home must confirm within this
     talked_ms: int = 1_000  # a seat of ours that was hung up on so long after its answer has talked, though nobody confirmed
     unheld_ms: int = 8_000  # what a home does not name for so long it has forgotten
+    outside_ms: int = 10_000  # the edge lets a callback out so long after its offer
     callback_tries: int = 3  # so often a customer is called back
     callback_every_ms: int = 300_000  # with so much time between
     callback_number_day: int = 3  # callbacks to one number in a day (UTC)

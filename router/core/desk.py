@@ -76,6 +76,7 @@ class Call:
     vip: int = 0
     callback: str = ""  # number to be called; "": the caller is (or was) on the line
     listed: str = ""  # keys under which that number may stand in the blacklist, with blanks between
+    trunk: str = ""  # callback: by which it goes out; "any": by any
     tries: int = 0  # callback: so often an agent has taken it
     dialling: int = 0  # callback, talking: the agent has picked up, the customer not yet
     away: str = ""  # why its queue turned it away
@@ -139,6 +140,7 @@ class Desk:
     guests: dict[str, set[str]] = field(default_factory=dict)  # home centre -> calls an agent of ours is reserved for
     lent: dict[str, int] = field(default_factory=dict)  # by skill: agents with calls of others
     doors: dict[str, str] = field(default_factory=dict)  # placement -> "<home> <seat>", for our edge (ops/keys.placement)
+    outside: dict[str, str] = field(default_factory=dict)  # call -> "<number> <trunk>", for our edge (ops/keys.outside)
     dialogs: list[str] = field(default_factory=list)  # what our edge saw (ops/keys.dialogs)
     back_to: dict[str, str] = field(default_factory=dict)  # number -> the callback it asked for last
     back_day: int = 0

@@ -205,7 +205,7 @@ def end(d: Desk, what: End) -> None:
     over(d, c, to)
 
 
-def callback(d: Desk, by: From, what: Enqueue, number: str, listed: str) -> None:
+def callback(d: Desk, by: From, what: Enqueue, number: str, listed: str, trunk: str) -> None:
     """The caller hangs up and is to be called back: waits on, in its place, without a node. The row may be new, or a lost one.
     Raises TooManyCallbacks."""
     d.queue(what.queue)
@@ -220,7 +220,7 @@ def callback(d: Desk, by: From, what: Enqueue, number: str, listed: str) -> None
     else:
         take_words(d, c, what, by)
         tell_entered(d, c, what)
-    c.state, c.callback, c.listed = to, number, listed
+    c.state, c.callback, c.listed, c.trunk = to, number, listed, trunk
     back.put_down(d, c)
     d.call_fact(c, "callback_asked", {"queue": c.queue})
     place(d, c)
@@ -250,6 +250,7 @@ def dialling(d: Desk, call: str, version: int, offer: str, at_ms: int, trunk: st
 def _reached(d: Desk, c: Call, answered_ms: int) -> None:
     """The customer has picked up: a talk like any other from now on."""
     c.dialling, c.answered = 0, answered_ms
+    d.outside.pop(c.id, None)
     waited = max(0, answered_ms - c.entered)
     body = {"queue": c.queue, "offer": c.offer, "waited_ms": waited, "bridged_ms": answered_ms}
     d.fact("bridged", f"{c.id}:r:{answered_ms}:b", answered_ms, body, c.id, c.agent)

@@ -270,7 +270,8 @@ def _callback(s: Session, f: pb.MediaFrame, now: int) -> Awaitable[list[Effect]]
     if why := s.desk.destinations.refusal(asked.number):
         raise NumberNotAllowed(why)
     what = frames.enqueue(asked.enqueue)
-    return s.desk.store.callback(s.by, what, asked.number, listed_as(asked.number, s.desk.country), now)
+    trunk = asked.enqueue.profile.trunk or "any"
+    return s.desk.store.callback(s.by, what, asked.number, listed_as(asked.number, s.desk.country), trunk, now)
 
 
 def _cancel(s: Session, f: pb.MediaFrame, now: int) -> Awaitable[list[Effect]]:

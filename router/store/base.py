@@ -64,8 +64,9 @@ class Store(Overflow, Protocol):
     def end(self, by: From, what: End, now_ms: int) -> Effects:
         """Over."""
 
-    def callback(self, by: From, what: Enqueue, number: str, listed: Sequence[str], now_ms: int) -> Effects:
+    def callback(self, by: From, what: Enqueue, number: str, listed: Sequence[str], trunk: str, now_ms: int) -> Effects:
         """The caller hangs up, keeps the place and is to be called back; `listed`: keys under which the number may be blacklisted.
+        `trunk`: by which the edge may let it out, "any": by any.
         UnknownQueue, NotAllowed in a talk."""
 
     def dialling(self, by: From, call: str, version: int, offer: str, at_ms: int, trunk: str, now_ms: int) -> Effects:

@@ -77,9 +77,9 @@ class MemoryStore(MemoryOverflow):
         """Over."""
         return self._verb(by, now_ms, verbs_calls.end, what)
 
-    def callback(self, by: From, what: Enqueue, number: str, listed: Sequence[str], now_ms: int) -> Done:
+    def callback(self, by: From, what: Enqueue, number: str, listed: Sequence[str], trunk: str, now_ms: int) -> Done:
         """To be called back."""
-        return self._verb(by, now_ms, verbs_calls.callback, by, what, number, " ".join(listed))
+        return self._verb(by, now_ms, verbs_calls.callback, by, what, number, " ".join(listed), trunk)
 
     def dialling(self, by: From, call: str, version: int, offer: str, at_ms: int, trunk: str, now_ms: int) -> Done:
         """The customer's phone is called."""

@@ -199,9 +199,9 @@ class RedisStore(RedisOverflow):
         """Over."""
         return self._verb("end", by.node, now_ms, what.call, what.version, what.reason, what.side, what.ended_ms)
 
-    def callback(self, by: From, what: Enqueue, number: str, listed: Sequence[str], now_ms: int) -> Effects:
+    def callback(self, by: From, what: Enqueue, number: str, listed: Sequence[str], trunk: str, now_ms: int) -> Effects:
         """To be called back."""
-        return self._verb("callback", by.node, now_ms, *_enqueue_words(by, what), number, " ".join(listed))
+        return self._verb("callback", by.node, now_ms, *_enqueue_words(by, what), number, " ".join(listed), trunk)
 
     def dialling(self, by: From, call: str, version: int, offer: str, at_ms: int, trunk: str, now_ms: int) -> Effects:
         """The customer's phone is called."""

@@ -7,12 +7,14 @@ from dataclasses import replace
 
 import pytest
 
+from ops import keys as shared
 from router.core.callback import DAY_MS
 from router.core.commands import Assert, End, Stage
 from router.core.errors import OfferClosed, TooManyCallbacks
 from router.core.events import Effect, Offer
 from router.core.remote import PlaceWanted, ToCentre
-from tests.contract.stores import RULES, TIMES, World, frames_of, offer_in
+from router.store.memory import MemoryStore
+from tests.contract.stores import QUEUES, RULES, TENANT, TIMES, World, frames_of, offer_in
 
 NUMBER = "13812345678"
 LISTED = ("=+8613812345678", "^138")
@@ -21,7 +23,7 @@ LISTED = ("=+8613812345678", "^138")
 async def ask(world: World, call: str, queue: str = "sales", listed: tuple[str, ...] = LISTED) -> list[Effect]:
     """The caller of a waiting call wants to be called back."""
     words = replace(world.words(call, queue), profile=b"\x32\x02zh")
-    return await world.store.callback(world.node, words, NUMBER, listed, world.now)
+    return await world.store.callback(world.node, words, NUMBER, listed, "t1", world.now)
 
 
 async def dial(world: World, offer: Offer) -> list[Effect]:
@@ -58,6 +60,33 @@ async def test_the_offer_tells_the_node_all(world: World) -> None:
     assert "callback_asked" in world.kinds()
 
 
+async def authorised(world: World, call: str = "c1") -> str | None:
+    """What the edge would let this callback dial; None: nothing."""
+    if world.client is None:
+        assert isinstance(world.store, MemoryStore)
+        return world.store.desk.outside.get(call)
+    found = world.client.get(shared.outside(TENANT, call))
+    assert found is None or 0 < world.client.pttl(shared.outside(TENANT, call)) <= QUEUES[0].ring_ms + TIMES.outside_ms
+    return found.decode() if found is not None else None
+
+
+async def test_the_edge_is_told_what_may_be_dialled(world: World) -> None:
+    """Number and trunk stand there from the offer on for a short time; not before, nor when it came to nothing, nor in the talk."""
+    await world.enqueue("c1")
+    await ask(world, "c1")
+    assert await authorised(world) is None
+    offer = offer_in(await world.agent_effects("a1"))
+    assert await authorised(world) == f"{NUMBER} t1"
+    await world.failed(offer, "REASON_NO_ANSWER")
+    assert await authorised(world) is None
+    await world.agent("a2", ready=False)
+    again = offer_in([*await world.store.ready("a2", world.now), *await world.expire(20_000)])
+    await dial(world, again)
+    assert await authorised(world) == f"{NUMBER} t1"
+    await world.answered(again)
+    assert await authorised(world) is None
+
+
 async def test_boards_show_them(world: World) -> None:
     """In the line, at an agent, between two tries, reached: the board tells who is to be called back, and where."""
 
@@ -86,7 +115,7 @@ async def test_a_wish_that_overtakes_the_line(world: World) -> None:
     """The router never heard the Enqueue (it died): the wish alone puts the call in its place; said twice it is one."""
     await ask(world, "c1")
     before = len(world.facts())
-    await world.store.callback(world.node, world.words("c1", version=1), NUMBER, LISTED, world.now)
+    await world.store.callback(world.node, world.words("c1", version=1), NUMBER, LISTED, "t1", world.now)
     assert world.kinds()[before:] == []
     assert await world.place("c1") == ("waiting", "sales")
     assert world.kinds() == ["enqueued", "callback_asked"]

@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import redis
 
-from ops import ids
+from ops import ids, keys
 from ops.clock import SystemClock
 from ops.facts import Fact
 from tests.kit.ports import free_block
@@ -24,13 +25,21 @@ SWITCH = "127.2.0.1"  # of trunk carrier-b, which takes calls
 
 
 @pytest.fixture(scope="module")
-def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EdgeKit]:
+def centre_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """Its Redis."""
+    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def edge(tmp_path_factory: pytest.TempPathFactory, centre_redis: RedisServer) -> Iterator[EdgeKit]:
     """An edge whose carrier-b takes calls of ours; carrier-a does not."""
     state: Path = tmp_path_factory.mktemp("edge")
     made = edge_config(state)
+    made = replace(made, ports=replace(made.ports, redis=centre_redis.port))
     first, second = made.trunk
     config = replace(made, trunk=(first, replace(second, outbound=f"{SWITCH}:{free_block(1)}")))
-    with RedisServer(state / "redis", config.ports.redis), EdgeKit(config) as kit:
+    with EdgeKit(config) as kit:
         yield kit
 
 
@@ -90,10 +99,22 @@ def new_call() -> str:
     return ids.uuid7(SystemClock().now_ms())
 
 
+def store(world: World) -> redis.Redis:
+    """The centre's Redis."""
+    return redis.Redis(port=world.edge.config.ports.redis, decode_responses=True)
+
+
+def authorised(world: World, number: str = "13812345678", trunk: str = "carrier-a") -> str:
+    """A callback as the router leaves it when it offers one: its id."""
+    call = new_call()
+    store(world).set(keys.outside("main", call), f"{number} {trunk}", px=20_000)
+    return call
+
+
 async def test_a_customer_is_called(world: World, switch: FakeNode) -> None:
     """By the trunk that takes calls where the caller's own does not; the carrier sees the service number and nothing of the inside;
     ACK and BYE find their ways in both directions."""
-    call, node = new_call(), world.m1
+    call, node = authorised(world), world.m1
     dialog = dial(node, call)
     reply = await node.endpoint.final()
     assert reply.status == 200
@@ -120,7 +141,7 @@ async def test_a_customer_is_called(world: World, switch: FakeNode) -> None:
 async def test_a_customer_who_is_busy(world: World, switch: FakeNode) -> None:
     """The carrier's refusal comes back to the node and into the account."""
     switch.answer = 486
-    call = new_call()
+    call = authorised(world, trunk="carrier-b")
     dialog = dial(world.m1, call, "carrier-b")
     assert (await world.m1.endpoint.final(of=dialog.call_id)).status == 486
     assert accounted(world, call)[1].body["sip_status"] == 486
@@ -128,18 +149,73 @@ async def test_a_customer_who_is_busy(world: World, switch: FakeNode) -> None:
 
 async def test_only_numbers(world: World, switch: FakeNode) -> None:
     """What is no number goes to no carrier."""
-    dialog = dial(world.m1, new_call(), number="boss")
+    dialog = dial(world.m1, authorised(world, "boss"), number="boss")
     assert (await world.m1.endpoint.final(of=dialog.call_id)).status == 484
     assert switch.invites() == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        None,
+        "",
+        "0",
+        "13812345679 carrier-a",
+        "13812345678 carrier-b",
+        "13812345678",
+        "138123456789 carrier-a",
+        "+8613812345678 carrier-a",
+        "13812345678 carrier-a more",
+    ],
+)
+async def test_only_what_the_router_authorised(world: World, switch: FakeNode, said: str | None) -> None:
+    """A media node that dials what no router authorised, another number or by another trunk, gets 403; nothing leaves the edge."""
+    call = new_call()
+    if said is not None:
+        store(world).set(keys.outside("main", call), said)
+    dialog = dial(world.m1, call)
+    assert (await world.m1.endpoint.final(of=dialog.call_id)).status == 403
+    assert accounted(world, call)[1].body["sip_status"] == 403
+    assert switch.invites() == []
+
+
+@pytest.mark.parametrize("call", ["", "boss", "*", "0"])
+async def test_a_call_without_a_name(world: World, switch: FakeNode, call: str) -> None:
+    """A media node that does not say which call of ours it is gets 403."""
+    dialog = dial(world.m1, call)
+    assert (await world.m1.endpoint.final(of=dialog.call_id)).status == 403
+    assert switch.invites() == []
+
+
+async def test_an_authorisation_counts_once(world: World, switch: FakeNode) -> None:
+    """The word for one callback lets one INVITE out: the second, of whatever node, gets 403."""
+    call = authorised(world)
+    first = dial(world.m1, call)
+    assert (await world.m1.endpoint.final(of=first.call_id)).status == 200
+    second = dial(world.m2, call)
+    assert (await world.m2.endpoint.final(of=second.call_id)).status == 403
+    assert len(switch.invites()) == 1
 
 
 async def test_only_media_nodes(world: World, switch: FakeNode) -> None:
     """A carrier that puts the inner header into its INVITE gets a call of its own, not a call to somewhere else."""
     rogue = FakeNode(await Endpoint.open(CARRIER), "rogue", world.edge.sip)
-    dial(rogue, new_call())
+    dial(rogue, authorised(world))
     try:
         await until_async(lambda: len(world.m1.invites()) == 1, 8, "it is a caller like any other")
         assert switch.invites() == []
         assert world.m1.invites()[0].get("x-tierline-dial") == ""
     finally:
         rogue.endpoint.close()
+
+
+async def test_while_redis_is_away(world: World, switch: FakeNode, centre_redis: RedisServer) -> None:
+    """Nobody can say what is authorised: 503, and nothing goes out."""
+    call = authorised(world)
+    centre_redis.stop()
+    try:
+        dialog = dial(world.m1, call)
+        assert (await world.m1.endpoint.final(of=dialog.call_id)).status == 503
+    finally:
+        centre_redis.start()
+    assert switch.invites() == []

@@ -1,5 +1,6 @@
 -- callback: the caller hangs up and is to be called back: waits on, in its place, without a node. The row may be new, or a lost one.
--- ARGV[4..16] as enqueue, [17] number, [18] keys under which that may stand in the blacklist, with blanks between.
+-- ARGV[4..16] as enqueue, [17] number, [18] keys under which that may stand in the blacklist, with blanks between,
+-- [19] trunk.
 -- Returns effects: a withdraw, an offer. Facts: enqueued if it is new; callback_asked; offered, agent_changed, or its end.
 local e, q = R.enqueue_words(ARGV)
 if not q then return R.no_queue(e.queue) end
@@ -16,7 +17,7 @@ else
   R.take_words(c, e)
   R.tell_entered(c, e)
 end
-c.state, c.callback, c.listed = to, ARGV[17], ARGV[18]
+c.state, c.callback, c.listed, c.trunk = to, ARGV[17], ARGV[18], ARGV[19]
 R.put_down(c)
 R.call_fact(c, 'callback_asked', {queue = c.queue})
 R.place(c)

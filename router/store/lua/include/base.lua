@@ -16,10 +16,10 @@ local AGENT_FIELDS = {
 local AGENT_TEXTS = 7 -- so many of them are text, the rest numbers
 local CALL_FIELDS = {
   'state', 'queue', 'offer', 'agent', 'node', 'last_offer', 'last_agent', 'line', 'own', 'city', 'customer', 'away',
-  'place', 'home', 'callback', 'listed',
+  'place', 'home', 'callback', 'listed', 'trunk',
   'prio', 'entered', 'answered', 'ver', 'rv', 'sess', 'expires', 'rung', 'vip', 'tries', 'dialling',
 }
-local CALL_TEXTS = 16
+local CALL_TEXTS = 17
 -- Rows in one piece (store/scripts.py writes these functions): a table made field by field is made anew five times while it grows.
 --@maker AGENT
 --@maker CALL

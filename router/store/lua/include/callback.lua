@@ -44,14 +44,22 @@ function R.count_callback(c, number)
   redis.call('SET', day, all + 1, 'PX', 2 * DAY_MS)
 end
 
--- The node with the least load makes the call; without one the offer runs out and the agent is none the worse.
+-- For the edge: what the node may dial, once (ops/keys.py).
+local function outside(c)
+  return '{' .. TENANT .. '}:outside:' .. c.id
+end
+
+-- The node with the least load makes the call; without one the offer runs out and the agent is none the worse. The edge lets it dial
+-- this number and no other.
 function R.take_up(c)
+  redis.call('SET', outside(c), c.callback .. ' ' .. c.trunk, 'PX', c.expires - NOW + TIMES.outside_ms)
   local node, _, session = R.least_loaded(true)
   if node then R.held_by(c, node, session) end
 end
 
--- No node holds it.
+-- No node holds it, so none may dial.
 function R.put_down(c)
+  redis.call('DEL', outside(c))
   if c.node ~= '' then redis.call('SREM', P .. 'calls:' .. c.node, c.id) end
   c.node, c.sess = '', 0
   R.touch(c)
@@ -109,6 +117,7 @@ end
 -- The customer has picked up: a talk like any other from now on.
 function R.reached(c, answered)
   c.dialling, c.answered = 0, answered
+  redis.call('DEL', outside(c))
   local body = {queue = c.queue, offer = opt(c.offer), waited_ms = opt(math.max(0, answered - c.entered)), bridged_ms = answered}
   R.fact('bridged', c.id .. ':r:' .. answered .. ':b', answered, body, c.id, c.agent)
   R.touch(c)

@@ -24,6 +24,7 @@ SUPERVISOR = "supervisor"  # `tierline up` and the commands that work on a runni
 OPERATOR = "operator"  # people, with `tierline redis`
 RTPENGINE = "rtpengine"  # default user of its own server
 _BYTES = 24
+_LATE = frozenset((DEFAULT, SUPERVISOR))  # are let in when the centre's Redis has read its data
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +65,25 @@ def rtpengine_users() -> tuple[User, ...]:
     )
 
 
-def acl(made: tuple[User, ...], password: dict[str, str]) -> str:
-    """The text of a file for Redis' `aclfile`; it holds no password, but their hashes."""
-    always = "-@all +auth +hello +ping +select +echo"
-    lines = []
-    for user in made:
-        digest = hashlib.sha256(password[user.role].encode()).hexdigest()
-        lines.append(f"user {user.name} on #{digest} resetkeys resetchannels {always} {user.rights}".rstrip())
+def acl(made: tuple[User, ...], password: dict[str, str], late: frozenset[str] = frozenset()) -> str:
+    """The text of a file for Redis' `aclfile`; it holds no password, but their hashes. Users that are `late` cannot get in yet."""
+    lines = [f"user {user.name} {_rules(user, password[user.role])}" for user in made if user.name not in late]
+    if DEFAULT in late:
+        lines.append(f"user {DEFAULT} off resetpass ~* &* +@all")  # as it Redis reads its file (ops/redis_server.py)
     return "".join(f"{line}\n" for line in lines)
+
+
+def _rules(user: User, word: str) -> str:
+    always = "-@all +auth +hello +ping +select +echo"
+    return f"on #{hashlib.sha256(word.encode()).hexdigest()} resetkeys resetchannels {always} {user.rights}".rstrip()
+
+
+def late_users(config: CentreConfig) -> tuple[tuple[str, ...], ...]:
+    """Words of `ACL SETUSER` for the users of the centre's Redis who are let in once its data are there; the one by whom it is
+    known to be healthy comes last. Raises OSError."""
+    made = {user.name: user for user in users(config.centre.tenant) if user.name in _LATE}
+    order = sorted(made, key=lambda name: name == SUPERVISOR)
+    return tuple((name, "reset", *_rules(made[name], password(config, made[name].role)).split()) for name in order)
 
 
 def secret_file(config: CentreConfig, role: str) -> Path:
@@ -111,7 +123,7 @@ def unix_url(path: Path, role: str, word: str) -> str:
 def provide(config: CentreConfig) -> None:
     """Passwords of all roles, made once, and the files that tell both servers of them."""
     known = {role: _kept(secret_file(config, role)) for role in _roles(config)}
-    _write(config.state / "redis" / "users.acl", acl(users(config.centre.tenant), known))
+    _write(config.state / "redis" / "users.acl", acl(users(config.centre.tenant), known, _LATE))
     _write(config.state / "redis-rtpengine" / "users.acl", acl(rtpengine_users(), known))
 
 

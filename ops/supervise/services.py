@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ops import redis_access
+from ops import redis_access, redis_server
 from ops.centre import CentreConfig
 from ops.ports import LOOPBACK
 from ops.supervise.machine import Policy
@@ -34,9 +34,9 @@ def services(config: CentreConfig, file: Path) -> tuple[Service, ...]:
     """All children of the centre; `file` is the resolved configuration they read."""
     nodes, routers = range(config.media.nodes), range(config.router.instances)
     if not config.takes_calls:
-        return (_redis(config), *(_router(config, file, n) for n in routers), _console(config, file))
+        return (_redis(config, file), *(_router(config, file, n) for n in routers), _console(config, file))
     return (
-        _redis(config),
+        _redis(config, file),
         _redis_rtpengine(config),
         *(_rtpengine(config, file, n) for n in nodes),
         _edge(config, file),
@@ -52,26 +52,20 @@ def _python(module: str, file: Path, index: int | None = None) -> tuple[str, ...
     return words if index is None else (*words, "--index", str(index))
 
 
-def _redis(config: CentreConfig) -> Service:
+def _redis(config: CentreConfig, file: Path) -> Service:
     """Facts, queues and registrations. By TCP comes the edge alone: Kamailio's registrar knows no Unix socket."""
     socket = redis_access.socket(config)
-    argv = _redis_server(config.state / "redis", socket, config.ports.redis if config.takes_calls else 0)
-    return Service("redis", argv, health=f"unix://{socket}", told=str(socket), stage=6, secret=_secret(config))
+    return Service(
+        "redis", _python("ops.redis_server", file), health=f"unix://{socket}", told=str(socket), stage=6, secret=_secret(config)
+    )
 
 
 def _redis_rtpengine(config: CentreConfig) -> Service:
     """Calls of the rtpengines, for their restart."""
     socket = redis_access.rtpengine_socket(config)
-    argv = _redis_server(config.state / "redis-rtpengine", socket, config.ports.redis_rtpengine)
+    argv = redis_server.words(config.state / "redis-rtpengine", socket, config.ports.redis_rtpengine)
     told = f"{LOOPBACK}:{config.ports.redis_rtpengine}"
     return Service("redis-rtp", argv, health=f"unix://{socket}", told=told, stage=6, secret=_secret(config))
-
-
-def _redis_server(folder: Path, socket: Path, port: int) -> tuple[str, ...]:
-    """Every write goes to the append-only file."""
-    words = f"redis-server --port {port} --bind {LOOPBACK} --appendonly yes --appendfsync everysec --daemonize no"
-    words += " --maxmemory-policy noeviction --set-proc-title no --unixsocketperm 660"
-    return (*words.split(), "--save", "", "--dir", str(folder), "--aclfile", str(folder / "users.acl"), "--unixsocket", str(socket))
 
 
 def _secret(config: CentreConfig) -> Path:

@@ -22,6 +22,7 @@ from ops.config_lines import lines_of
 from ops.rule_checks import Finding, rule_tables
 
 NAME = Path("rules")  # stands in messages about a book that came in no file
+_SHEETS = (".csv", ".tsv", ".xls", ".xlsx", ".ods")
 _NOWHERE = Source(NAME)
 HEAD = ("version", "who", "why", "at_ms")
 LONGEST = 3_000_000  # characters of a document: gRPC takes 4 MB, 20,000 agents need half
@@ -154,6 +155,10 @@ def kept(text: str) -> RuleBook:
 
 def read(path: Path) -> RuleBook:
     """A rule book (.json, else TOML), or the rules of a centre's file as version 1. Raises ConfigError."""
+    if path.suffix.lower() in _SHEETS:
+        raise ConfigError(
+            (f"{path}: a spreadsheet cannot be read; write TOML or JSON, as `tierline rules export rules.toml` does",)
+        )
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

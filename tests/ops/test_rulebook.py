@@ -189,3 +189,12 @@ def test_a_holiday_may_have_several_spans() -> None:
     later = SPAN.replace("08:30", "14:00").replace("12:00", "17:30")
     (calendar,) = rulebook.reads(f"{HEAD}{CAL}holidays = [{SPAN}, {later}]", Path("r.toml")).calendar
     assert [one.open for one in calendar.holidays] == ["08:30", "14:00"]
+
+
+@pytest.mark.parametrize("name", ["people.csv", "people.XLSX"])
+def test_a_spreadsheet_is_told_as_one(tmp_path: Path, name: str) -> None:
+    """Whoever gives a spreadsheet is told what to write, not where TOML failed."""
+    file = tmp_path / name
+    file.write_bytes(b"id,name\n\xff")
+    with pytest.raises(ConfigError, match="spreadsheet cannot be read; write TOML or JSON"):
+        rulebook.read(file)

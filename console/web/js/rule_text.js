@@ -15,13 +15,15 @@ export const list = {
 // billing=1, faults=2
 export const skills = {
   show: (value) => Object.entries(value).map(([skill, level]) => `${skill}=${level}`).join(", "),
-  read: (text) =>
-    Object.fromEntries(
-      list.read(text).map((part) => {
-        const found = /^([^=\s]+)\s*=\s*([1-9])$/.exec(part);
-        return found ? [found[1], Number(found[2])] : wrong(part);
-      }),
-    ),
+  read: (text) => {
+    const levels = new Map();
+    for (const part of list.read(text)) {
+      const found = /^([^=\s]+)\s*=\s*([1-9])$/.exec(part);
+      if (!found || levels.has(found[1])) wrong(part); // a skill that stands twice would keep the last level without a word
+      levels.set(found[1], Number(found[2]));
+    }
+    return Object.fromEntries(levels);
+  },
 };
 
 // 0 city 3; 20 centre; 60 nation 9 vip: seconds, ring, worst level, skill

@@ -69,7 +69,8 @@ class Centre:
     """All of it. Every public method is something that happens; `check` holds after each."""
 
     def __init__(self, world: World, loop: VirtualLoop) -> None:
-        self.world, self.loop, self.rules = world, loop, RULES
+        self.world, self.loop = world, loop
+        self.rules = self.in_force = RULES  # in the rulebook; in the store, which hears of them from a router
         self.run(lambda: world.open(RULES))
         self.net = Net(Link(world.clock, delay_ms=1))
         self.net.choose = self._router
@@ -128,7 +129,13 @@ class Centre:
     def rules_change(self, which: int, _: int) -> None:
         """Another version of the rules comes into force."""
         self.rules = replace(VERSIONS[which % len(VERSIONS)], generation=self.rules.generation + 1)
-        self._verb(lambda: self.world.store.sync_config(self.rules, self.net.now))
+        self._sync()
+
+    def _sync(self) -> None:
+        """A router that serves tells the store the rules, as each does when they change and when it connects."""
+        if any(router.serves for router in self.routers):
+            self._verb(lambda: self.world.store.sync_config(self.rules, self.net.now))
+            self.in_force = self.rules
 
     def elsewhere_answers(self, how: int, _: int) -> None:
         """Another centre has an agent for a call of ours, or none."""
@@ -232,6 +239,7 @@ class Centre:
     def router_comes_back(self, router: int, _: int) -> None:
         """A dead one is started."""
         self.routers[router % 2].comes_back()
+        self._sync()
 
     def node_dies(self, node: int, _: int) -> None:
         """kill -9 of a media node."""
@@ -242,8 +250,9 @@ class Centre:
         for router in self.routers:
             router.drop_all()
         self.world.restore(self.saved)
+        self.in_force = self.saved_rules
         self.world.clock.advance(50 * (ms + 1))
-        self._verb(lambda: self.world.store.sync_config(self.rules, self.net.now))  # as each router does when it connects
+        self._sync()
 
     def _node(self, which: int) -> MediaNode:
         return self.nodes[which % len(self.nodes)]
@@ -256,7 +265,7 @@ class Centre:
 
     # ---- Redis's disk --------------------------------------------------------------------------------------------------
     def _save(self) -> None:
-        self.saved, self.saved_at = self.world.save(), self.net.now
+        self.saved, self.saved_rules, self.saved_at = self.world.save(), self.in_force, self.net.now
 
     # ---- what must hold ------------------------------------------------------------------------------------------------
     def check(self) -> None:
@@ -267,13 +276,14 @@ class Centre:
         """All that lies in the store."""
         store = self.world.store
         away = self.run(lambda: store.placements(self.net.now))
-        return checks.Books(self.world.facts(), self.run(store.agents), self.world.raw(), away, _ends(self.rules))
+        return checks.Books(self.world.facts(), self.run(store.agents), self.world.raw(), away, _ends(self.in_force))
 
     def calm(self) -> None:
         """No more faults, and the time that repair may take."""
         for router in self.routers:
             router.comes_back()
             router.stalled_until, router.mute = 0, False
+        self._sync()
         self.faulty = False
         self.pass_ms(CALM_MS)
 

@@ -147,9 +147,10 @@ def settle_answered(d: Desk, call: str, version: int, offer: str, answered_ms: i
 
 def settle_failed(d: Desk, call: str, version: int, offer: str, reason: str) -> None:
     """Not bridged: back to its place. The agent is not ready if it was the seat's fault, pauses if it was ours (match.py), and is
-    free if the caller is gone or another seat was first."""
+    free if the caller is gone or another seat was first. Of a call that left the line it says nothing, and must not count as its
+    newest word: the node may have put it into a line before, and asserts that with the version it had then."""
     c = d.call(call)
-    if c is None or version <= c.ver:
+    if c is None or c.state not in LIVE or version <= c.ver:
         return
     c.ver = version
     if placement_of(offer):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from router.core.commands import End
+from router.core.commands import Assert, End
 from router.core.errors import NotAllowed, OfferClosed, UnknownCall, UnknownQueue
 from router.core.events import Offer, Queued, Withdraw
 from router.core.policy import call_score
@@ -318,3 +318,14 @@ async def test_an_older_word_about_an_open_offer_changes_nothing(world: World) -
     await world.store.cancel(world.node, "c1", 5, "REASON_HANGUP", world.now)
     assert await world.place("c1") == ("offered", "a1")
     assert world.kinds(facts) == []
+
+
+async def test_a_late_word_about_an_offer_does_not_outdate_the_line_that_the_caller_stands_in(world: World) -> None:
+    """The caller left and came into a line again, of which we do not know yet; the node answers an old offer of ours then, and
+    asserts the line with the version it had before: the caller waits there."""
+    await world.agent("a1")
+    offer = await world.offer("c1")
+    await world.store.cancel(world.node, "c1", 2, "REASON_HANGUP", world.now)
+    await world.store.settle_failed(world.node, "c1", 4, offer.offer, "REASON_NO_ANSWER", world.now)
+    await world.asserted(Assert("wait", world.words("c1", "tech", version=3), "", "", 0))
+    assert await world.place("c1") == ("waiting", "tech")

@@ -3,7 +3,7 @@
 -- ARGV[4] call, [5] version, [6] offer, [7] reason. Returns effects: an offer if another agent is free.
 -- Facts: offer_failed, agent_changed; left_queue if the caller left; offered.
 local c, version, offer, reason = R.call_load(ARGV[4]), tonumber(ARGV[5]), ARGV[6], ARGV[7]
-if not c or version <= c.ver then return R.done() end
+if not c or not LIVE[c.state] or version <= c.ver then return R.done() end -- of what is over it is not the newest word
 c.ver = version
 R.touch(c)
 if R.placement_of(offer) then

@@ -334,17 +334,41 @@ async def test_a_seal_fits_one_dialog(world: World, change: str) -> None:
     assert not [bye for bye in world.m1.of("BYE") if bye.get("call-id") == first]
 
 
-async def test_no_text_moves_between_the_fields_of_a_seal(world: World) -> None:
-    """A trunk that chose a Call-ID so that its start may pass for a placement has no dialog with the rest: 481."""
+@pytest.mark.parametrize("moved", ["to", "from", "placement"])
+async def test_text_cannot_be_moved_between_the_fields_of_a_seal(world: World, victim: Victim, moved: str) -> None:
+    """A trunk whose Call-ID holds a party or a placement cuts the sealed text in other places: then the seal fits no more, and
+    nothing is sent."""
+    party = f"s~9999~udp~{VICTIM}~{victim.udp.port}"
+    hidden = f"{CALL}.p1" if moved == "placement" else party
+    dialog = world.caller.dialog()
+    dialog.call_id = hidden + unique("rest")
     world.m1.answer = 200
-    dialog, placement = world.caller.dialog(), f"{CALL}.p1"
-    rest, dialog.call_id = dialog.call_id, placement + dialog.call_id
     world.caller.invite(dialog)
     world.caller.ack(dialog, await world.caller.endpoint.final())
-    dialog.call_id, dialog.cseq = rest, 2
-    dialog.routes = [route.replace(";t=", f";p={placement};t=") for route in dialog.routes]
+    (route,) = dialog.routes
+    values = dict(word.split("=", 1) for word in route.strip("<>").split(";")[2:])
+    cuts = {
+        "to": {"a": values["a"] + values["b"], "b": hidden},
+        "from": {"a": values["a"], "b": values["b"] + hidden},
+        "placement": {"a": values["a"], "b": values["b"], "p": hidden},
+    }
+    words = "".join(f";{name}={value}" for name, value in (cuts[moved] | {"t": values["t"]}).items())
+    dialog.call_id = dialog.call_id.removeprefix(hidden)
+    dialog.routes = [f"<sip:{world.edge.sip[0]}:{world.edge.sip[1]};lr=on{words}>"]
     world.caller.send(dialog, "BYE")
     assert (await world.caller.endpoint.final()).status == 481
+    await answered(world)
+    assert not world.m1.of("BYE")
+    assert victim.heard == []
+
+
+async def test_a_call_leaves_no_word_in_the_log(world: World) -> None:
+    """A call and its BYE write nothing into the edge's log: no value of the script is of the wrong type."""
+    before = world.edge.log.stat().st_size
+    dialog, _ = await carriers_call(world)
+    world.caller.bye(dialog)
+    assert (await world.caller.endpoint.final()).status == 200
+    assert world.edge.log.read_bytes()[before:] == b""
 
 
 @pytest.mark.parametrize("count", [7, 60])

@@ -9,6 +9,7 @@ import ctypes
 import gc
 import os
 import signal
+import socket
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,22 @@ from sip.kemi.asker import Asker, Line
 from sip.kemi.route import Inbound
 
 PR_SET_PDEATHSIG = 1
+
+
+def keep_ports() -> None:
+    """Nobody else may bind the UDP ports of this process.
+
+    Kamailio opens them with SO_REUSEADDR. On Linux another process of any user may then bind the same port with it too, and gets
+    all that is sent there.
+    """
+    for path in Path("/proc/self/fd").iterdir():
+        try:
+            held = socket.socket(fileno=os.dup(int(path.name)))
+        except OSError:
+            continue  # no socket, or the folder's own
+        with held:
+            if held.family in (socket.AF_INET, socket.AF_INET6) and held.type is socket.SOCK_DGRAM:
+                held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
 
 
 class Script:
@@ -39,6 +56,7 @@ class Script:
 
         The main process must not die with its own parent: when the supervisor is killed, calls go on.
         """
+        keep_ports()
         if os.getpid() != self._main:
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         gc.collect()

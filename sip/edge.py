@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import fcntl
 import logging
 import os
 import re
@@ -29,7 +30,7 @@ MODULES = ("/usr/lib/*/kamailio/modules", "/usr/lib64/kamailio/modules", "/usr/l
 SHARED_MB = "1024"  # address space, not memory: pages count when used. The most connections (sip/limits.cfg) take 0.4 of it
 PRIVATE_MB = "16"
 GONE_MS = 3000
-PASSWORD = "s#redis://:[^@]*@#redis://:***@#g"  # for sed: what stands in the log in its place
+PIPE_BYTES = 1 << 20  # of log lines that wait for the filter
 CLOCK = SystemClock()
 
 
@@ -52,18 +53,20 @@ def start(config: CentreConfig) -> None:
     words, environment = command(config)
     for pid in clean_up(config):
         logger.warning("ended an orphan of an earlier run", extra={"pid": pid})
-    hide_password()
+    guard_log()
     os.execvpe(words[0], words, environment)
 
 
-def hide_password() -> None:
-    """From now on standard error goes through sed: when Redis is away, Kamailio's db_redis writes its URL with the password.
+def guard_log() -> None:
+    """From now on standard error goes through sip/log_filter.py; what does not fit into the pipe is lost, and nothing waits for it.
 
-    sed is no child of this process, since Kamailio ends with any of its children; it ends when all of Kamailio has.
+    The filter is no child of this process, since Kamailio ends with any of its children; it ends when all of Kamailio has.
     """
-    words = shlex.join(["sed", "-u", "-E", PASSWORD])
+    words = shlex.join([sys.executable, "-IS", str(HERE / "log_filter.py")])
     reader, writer = os.pipe()
-    subprocess.run(["sh", "-c", f"{words} <&{reader} >&2 &"], pass_fds=(reader,), check=True)
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+    os.set_blocking(writer, False)
+    subprocess.run(["sh", "-c", f"{words} <&{reader} &"], pass_fds=(reader,), check=True)
     os.dup2(writer, 2)
     os.close(reader)
     os.close(writer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import socket
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 
@@ -369,6 +370,15 @@ async def test_a_call_leaves_no_word_in_the_log(world: World) -> None:
     world.caller.bye(dialog)
     assert (await world.caller.endpoint.final()).status == 200
     assert world.edge.log.read_bytes()[before:] == b""
+
+
+async def test_no_other_process_takes_the_port(world: World) -> None:
+    """A process of this machine that binds the edge's UDP port with SO_REUSEADDR, as Kamailio does itself, is refused: else it
+    would get all that is sent to the edge."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as thief:
+        thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with pytest.raises(OSError, match="in use"):
+            thief.bind(world.edge.sip)
 
 
 @pytest.mark.parametrize("count", [7, 60])

@@ -59,7 +59,7 @@ class Endpoint:
         self._udp = UdpSocket(udp, self._datagram, self._deliver)
         self.settings = replace(settings, port=self._udp.address[1])
         self.core = Core(self.settings, lambda: uuid7(self._clock.now_ms()))
-        self._tcp = TcpPool(self._stream, self._tcp_broken) if tcp else None
+        self._tcp = TcpPool(self._stream, self._tcp_broken, only) if tcp else None
         self._listeners: list[api.Listener] = []
         self._events: deque[api.Event] = deque()
         self._delivering = self._planned = False
@@ -155,8 +155,6 @@ class Endpoint:
             self._deliver()
 
     def _stream(self, data: bytes, source: tuple[str, int]) -> None:
-        if self._only not in (None, source):
-            return
         self._apply(self.core.receive(self._clock.mono_ms(), data, source, "tcp"))
         self._deliver()
 

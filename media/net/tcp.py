@@ -94,6 +94,7 @@ class Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
         self.peer = transport.get_extra_info("peername")[:2]
+        self.used = asyncio.get_running_loop().time()
         transport.set_write_buffer_limits(high=MAX_UNSENT)
         self._pool.opened(self)
 
@@ -114,8 +115,7 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Four megabytes unread: this peer is not coming back."""
-        if self.transport is not None:
-            self.transport.abort()
+        self.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forgotten by the pool."""
@@ -128,6 +128,11 @@ class Connection(asyncio.Protocol):
             self.used = asyncio.get_running_loop().time()
             self.transport.write(data)
 
+    def abort(self) -> None:
+        """Close at once."""
+        if self.transport is not None:
+            self.transport.abort()
+
     def close(self) -> None:
         """Close after what is written."""
         if self.transport is not None:
@@ -135,10 +140,12 @@ class Connection(asyncio.Protocol):
 
 
 class TcpPool:
-    """All connections of an endpoint by their far end. `broken(address)`: nothing can be sent there."""
+    """All connections of an endpoint by their far end. `broken(address)`: nothing can be sent there. `only`: nobody else comes in."""
 
-    def __init__(self, received: Callable[[bytes, Address], None], broken: Callable[[Address], None]) -> None:
-        self.received, self._broken = received, broken
+    def __init__(
+        self, received: Callable[[bytes, Address], None], broken: Callable[[Address], None], only: Address | None = None
+    ) -> None:
+        self.received, self._broken, self._only = received, broken, only
         self._connections: dict[Address, Connection] = {}
         self._opening: dict[Address, list[bytes]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -157,6 +164,9 @@ class TcpPool:
 
     def opened(self, connection: Connection) -> None:
         """A connection came up, ours or theirs."""
+        if self._only not in (None, connection.peer):
+            connection.abort()
+            return
         if len(self._connections) >= MAX_CONNECTIONS:
             connection.close()
         self._connections[connection.peer] = connection
@@ -198,7 +208,7 @@ class TcpPool:
     def _sweep(self) -> None:
         """Close what nobody used for ten minutes."""
         loop = asyncio.get_running_loop()
-        for connection in [c for c in self._connections.values() if c.used and loop.time() - c.used > IDLE_S]:
+        for connection in [c for c in self._connections.values() if loop.time() - c.used > IDLE_S]:
             connection.close()
         self._sweeper = loop.call_later(IDLE_S / 2, self._sweep)
 

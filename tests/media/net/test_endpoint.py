@@ -81,6 +81,15 @@ async def test_only_from_the_edge(transport: str) -> None:
         assert callers[1].names() == []
 
 
+async def test_no_connection_but_the_edges() -> None:
+    """Who connects from elsewhere is cut off before the node keeps a byte of it: half messages of many would fill its memory."""
+    async with endpoint() as edge, endpoint(only=edge.address) as node:
+        reader, _ = await asyncio.open_connection(*node.address)
+        with contextlib.suppress(ConnectionResetError):
+            assert await asyncio.wait_for(reader.read(), 5) == b""
+        assert node.sockets()["tcp_connections"] == 0
+
+
 async def test_a_call_over_ipv6() -> None:
     """Addresses stand in brackets where they must, and a call goes through."""
     async with endpoint(replace(HERE, host="::1")) as a, endpoint(replace(HERE, host="::1")) as b:

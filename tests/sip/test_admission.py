@@ -23,6 +23,7 @@ from tests.sip.edge_kit import STRANGER, EdgeKit, edge_config
 from tests.sip.fake_router import FakeRouter
 from tests.sip.seat_client import Seat
 from tests.sip.sip_client import Caller, Endpoint, Message, digest, request, unique
+from tests.sip.wires import Stream
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
 REALM = "tierline.local"
@@ -85,6 +86,21 @@ async def test_a_wrong_password_holds_off_its_account_alone(world: World) -> Non
         return (await right.register()).status == 200
 
     await until_async(heard, 10, "the account is taken back after the hold-off", pause=0.3)
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_a_registered_phone_is_not_held_off(world: World, transport: str) -> None:
+    """Who shares a phone's address and gives wrong passwords in its name does not keep it from refreshing its registration."""
+    seat, address = {"udp": ("1010", "127.0.6.7"), "tcp": ("1011", "127.0.0.1")}[transport]
+    wire = await Endpoint.open(address) if transport == "udp" else await Stream.open(world.edge.sip)
+    right = Seat(wire, world.edge.sip, REALM, seat, f"secret-{seat}")
+    right.transport = transport.upper()
+    assert (await right.register()).status == 200
+    neighbour = await phone(world, seat, address=address, password="guess")
+    for _ in range(TRIES + 1):
+        answer = await neighbour.register()
+    assert answer.status == 503
+    assert (await right.register()).status == 200
 
 
 async def test_another_address_is_not_held_off(world: World) -> None:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from ops.centre import CentreConfig
 from ops.config_checks import RULES, cross
-from ops.config_lines import Keys, line_of, lines_of
+from ops.config_lines import DEEPEST, Keys, deep_key, line_of, lines_of
 from ops.rule_checks import Finding
 
 T = TypeVar("T")
@@ -85,6 +85,8 @@ def parse(text: str, path: Path) -> dict[str, Any]:
 
 
 def _parse(text: str, path: Path, resolved: bool) -> dict[str, Any]:
+    if not resolved and (line := deep_key(text)):
+        raise ConfigError((f"{path}:{line}: a key of more than {DEEPEST} parts; nothing here has as many",))
     try:
         data = json.loads(text) if resolved else tomllib.loads(text)
     except (ValueError, RecursionError) as error:

@@ -13,14 +13,18 @@ _NAME = re.compile(r"""[A-Za-z0-9_-]+|"[^"]*"|'[^']*'""")
 _STRING = re.compile(r'"""|\'\'\'|"(?:[^"\\]|\\.)*"|\'[^\']*\'|#.*$')
 DEEPEST = 8
 _TEXT = re.compile(
-    r"""\"{3}(?:[^\\"]|\\.|\"(?!\"\"))*\"{3}|'{3}(?:[^']|'(?!''))*'{3}|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|\#[^\n]*""", re.S
+    r"""\"{3}(?:[^\\"]|\\.|\"(?!\"\"))*\"{3}|'{3}(?:[^']|'(?!''))*'{3}"""  # over several lines
+    r"""|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|\#[^\n]*""",
+    re.S,
 )
-_DEEP = re.compile(r'(?<![A-Za-z0-9_-])(?:(?:[A-Za-z0-9_-]+|"")[ \t]*\.[ \t]*){%d}' % DEEPEST)
+_DEEP = re.compile(rf'(?<![A-Za-z0-9_-])(?:(?:[A-Za-z0-9_-]+|"")[ \t]*\.[ \t]*){{{DEEPEST}}}')
 
 
 def deep_key(text: str) -> int:
-    """The first line with a key of more than DEEPEST parts, 0 if there is none. Python's reader of TOML takes memory by the square of
-    the parts: a file of 200 kB with one long key took 13 GB."""
+    """The first line with a key of more than DEEPEST parts, 0 if there is none.
+
+    Python's reader of TOML takes memory by the square of the parts: a file of 200 kB with one long key took 13 GB.
+    """
     found = _DEEP.search(_TEXT.sub(lambda match: '""' + "\n" * match[0].count("\n"), text))
     return found.string.count("\n", 0, found.start()) + 1 if found is not None else 0
 

@@ -140,7 +140,7 @@ class Connection(asyncio.Protocol):
 
 
 class TcpPool:
-    """All connections of an endpoint by their far end. `broken(address)`: nothing can be sent there. `only`: none but it comes in."""
+    """All connections of an endpoint by their far end. `broken(address)`: nothing can be sent there. Only `only` comes in."""
 
     def __init__(
         self, received: Callable[[bytes, Address], None], broken: Callable[[Address], None], only: Address | None = None

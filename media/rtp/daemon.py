@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from media.rtp import own_ports
 from ops import log as logs
 from ops import redis_access
 from ops.centre import CentreConfig
@@ -139,6 +140,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         log.info("start rtpengine", extra={"ng": config.ports.ng + args.index, "saved_pcaps": len(moved)})
         if config.state.is_absolute():
             os.chdir(spool(config, args.index))  # where a core dump goes
+        if not own_ports.keep():
+            log.warning("other users of this machine could bind rtpengine's ports: no system call filter for this processor")
         os.execvpe(words[0], words, environment(config))  # does not return
     except (ConfigError, DaemonError, OSError) as error:
         log.error("rtpengine not started", extra={"why": str(error)})

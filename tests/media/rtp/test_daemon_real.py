@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -39,6 +40,25 @@ async def test_two_instances_cannot_share_a_node(tmp_path: Path) -> None:
         assert "runs already" in second.stderr
     async with RtpEngineProcess(config):
         pass  # the lock went with the process
+
+
+async def test_no_other_process_takes_a_port(tmp_path: Path) -> None:
+    """A process that binds the control port, or the audio port of a call, with SO_REUSEADDR as rtpengine does itself, is refused:
+    else it would get what is sent there."""
+    config = audio_config(tmp_path)
+    async with RtpEngineProcess(config), connect(config, 0) as engine:
+        house = House(engine, tmp_path)
+        try:
+            one, _ = await house.caller()
+            for port in (config.ports.ng, (await engine.look(one)).port):
+                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as thief:
+                    thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    with pytest.raises(OSError, match="in use"):
+                        thief.bind(("127.0.0.1", port))
+            await engine.close_call(one)
+        finally:
+            for phone in house.phones:
+                phone.close()
 
 
 @alone

@@ -124,3 +124,15 @@ async def test_thousands_of_silent_connections(world: World) -> None:
         for one in held:
             one.close()
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def test_web_requests_count_as_a_flood(world: World) -> None:
+    """Requests of HTTP over TLS count like those of SIP: beyond the limit of their address they are dropped unanswered."""
+    wire = await Stream.open((world.edge.sip[0], world.edge.config.ports.tls), tls=True)
+    before = world.edge.metric("refused_total", why="flood")
+    limit = world.edge.config.edge.flood_per_2s
+    wire.send("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n" * (3 * limit), world.edge.sip)
+    reading = asyncio.create_task(wire.reader.read(1 << 24))
+    await until_async(lambda: world.edge.metric("refused_total", why="flood") > before, 10, "the flood is noticed")
+    reading.cancel()
+    wire.close()

@@ -60,6 +60,9 @@ def settings_of(config: CentreConfig) -> Settings:
         identity=tuple(map(str, astuple(identity))) if (identity := config.identity(inner.EDGE)) else (),
         nodes={name: uri.partition(";")[0] for name, uri in config.media_uris.items()},
         deadline_ms=edge.router_deadline_ms,
+        late_router_ms=edge.late_router_ms,
+        late_media_ms=edge.late_media_ms,
+        never_below_per_s=edge.never_below_per_s,
         centres={peer.realm: peer.edge for peer in config.peer if peer.realm and peer.edge},
         outbound={trunk.name: trunk.outbound for trunk in config.trunk if trunk.outbound},
     )

@@ -24,6 +24,7 @@ from tierline.routing.v1 import routing_pb2
 from ops.inner import Identity
 from sip.kemi import headers
 from sip.kemi.account import Accounts, Entry
+from sip.kemi.guard import Guard
 from sip.kemi.routers import Routers, now_ms
 from sip.kemi.settings import Settings
 
@@ -139,6 +140,7 @@ class Asker:
         self._line = line
         self._accounts = accounts
         self._in_flight = 0
+        self._guard = Guard(settings)
         self._room = memoryview(bytearray(LONGEST))
 
     def run(self) -> None:
@@ -152,7 +154,7 @@ class Asker:
         self._routers.connect()
         loop.add_reader(self._line.inlet, self._readable)
         KSR.pvx.shv_seti(LISTENING, 1)
-        await loop.create_future()
+        await self._guard.run()
 
     def _tls(self) -> ssl.SSLContext | None:
         pems = self._settings.identity
@@ -187,7 +189,9 @@ class Asker:
 
         def done(reply: bytes | None, why: str) -> None:
             self._in_flight -= 1
-            KSR.xhttp_prom.histogram_observe_l0(LATENCY, str(now_ms() - asked))
+            took = now_ms() - asked
+            KSR.xhttp_prom.histogram_observe_l0(LATENCY, str(took))
+            self._guard.answered(took, why)
             answer = Answer(why=why) if reply is None else read(reply)
             self._continue(index, label, answer, question, asked)
 

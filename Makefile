@@ -1,7 +1,7 @@
 # Tierline. `make setup` installs, `make demo` shows, `make test` proves, `make bench` measures.
 PYTHON := .venv/bin/python
 WORKERS := 2
-BENCHES := router call recording floor fair order place soak
+BENCHES := router call overload recording floor fair order place soak
 ROUNDS := 1
 .PHONY: setup demo test explore mutants lint bench protos protos-check lock clean
 
@@ -30,7 +30,7 @@ lint: protos-check  ## what people run before a commit
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
-bench: setup  ## make bench B=router|call|recording|floor|fair|order|place|soak, or all; one JSON line each on standard output
+bench: setup  ## make bench B=router|call|overload|recording|floor|fair|order|place|soak, or all; one JSON line each on standard output
 	@status=0; for name in $(or $(B),$(BENCHES)); do $(PYTHON) -m tests.bench.$$name || status=1; done; exit $$status
 
 protos:  ## generated code, after a change in proto/

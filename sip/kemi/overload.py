@@ -27,7 +27,7 @@ class Limits:
     shrinks: float = 0.9  # of the wait before: a queue that empties by itself does not count
     share: float = 0.9  # of the ceiling, once the standing queue is gone
     drain_ms: int = 1000  # in which a standing queue is to be served
-    least: float = 0.1  # of what is served, taken meanwhile
+    least: float = 0.2  # of what is served, taken meanwhile
     fall: float = 0.85  # the ceiling falls at most to this share of itself at once
     settle_ms: int = 1000  # and not again before this time is over
     step: float = 0.01  # growth in a window in time; each further one grows by `faster` as much

@@ -36,7 +36,7 @@ def test_the_rendered_configuration_and_the_alerts_are_valid(tmp_path: Path) -> 
     file = tmp_path / "prometheus.yml"
     file.write_text(prometheus.render(CONFIG, tmp_path / "centre.json"))
     said = promtool("check", "config", str(file))
-    assert said.returncode == 0 and "15 rules found" in said.stdout + said.stderr, said.stdout + said.stderr
+    assert said.returncode == 0 and "16 rules found" in said.stdout + said.stderr, said.stdout + said.stderr
     assert 'targets: ["127.0.0.1:5220", "127.0.0.1:5221"]' in file.read_text()
 
 

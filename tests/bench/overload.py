@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench import call
+from tests.bench.load import seat_ends
 
 CAPACITY = float(os.environ.get("BENCH_CAPACITY", "0"))
 SEEK_S = float(os.environ.get("BENCH_SEEK", "20"))
@@ -81,7 +82,7 @@ class Centre:
 
 def failed(record: dict[str, Any]) -> bool:
     """No agent took this call to its proper end: whoever should have hung up did not."""
-    return "digits" not in record or (record["by"] == "them") != call.seat_ends(record["calling"])
+    return "digits" not in record or (record["by"] == "them") != seat_ends(record["calling"])
 
 
 def capacity(centre: Centre) -> float:

@@ -6,14 +6,20 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
+from ops import ids
+from ops.clock import SystemClock
+from tests.kit.ports import free_block
 from tests.kit.redis_server import RedisServer
 from tests.kit.wait import until_async
 from tests.sip.conftest import World
 from tests.sip.edge_kit import EdgeKit, edge_config
-from tests.sip.sip_client import Message
+from tests.sip.fake_node import FakeNode
+from tests.sip.sip_client import Endpoint, Message
+from tests.sip.test_outbound import SWITCH, answer, dial
 
 pytestmark = pytest.mark.real
 EVERY_S = 0.01
@@ -23,6 +29,8 @@ EVERY_S = 0.01
 def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EdgeKit]:
     """An edge whose routers may take their time: late is not too late."""
     config = edge_config(tmp_path_factory.mktemp("edge"), router_deadline_ms=600, never_below_per_s=15)
+    first, second = config.trunk
+    config = replace(config, trunk=(first, replace(second, outbound=f"{SWITCH}:{free_block(1)}")))
     with RedisServer(config.state / "redis", config.ports.redis), EdgeKit(config) as kit:
         yield kit
 
@@ -84,10 +92,20 @@ def slow_media(world: World, seconds: float) -> None:
         node.answer = answer if seconds else 200
 
 
+async def call_back(world: World) -> None:
+    """A node's call to a customer is answered by the carrier's switch."""
+    host, _, port = world.edge.config.trunk[1].outbound.rpartition(":")
+    switch = FakeNode(await Endpoint.open(host, int(port)), "switch", world.edge.sip)
+    switch.answer = lambda invite: answer(switch, invite)
+    made = dial(world.m1, ids.uuid7(SystemClock().now_ms()))
+    assert (await world.m1.endpoint.final(of=made.call_id)).status == 200
+    switch.endpoint.close()
+
+
 @pytest.mark.parametrize("late", ["router", "media"])
 async def test_late_partners(world: World, late: str) -> None:
-    """While all answers are late a share of new calls gets 503 with Retry-After at once, a running call's requests pass, some calls
-    are taken, and within five seconds after it all are."""
+    """While all answers are late a share of new calls gets 503 with Retry-After at once, a running call's requests and a callback
+    pass, some calls are taken, and within five seconds after it all are."""
     running = world.caller.invite(world.caller.dialog())
     first = await world.caller.endpoint.final(of=running.call_id)
     world.caller.ack(running, first)
@@ -103,6 +121,7 @@ async def test_late_partners(world: World, late: str) -> None:
         since = time.monotonic()
         world.caller.bye(running)
         await until_async(lambda: bool(world.m1.of("BYE")), 1, "the request inside the dialog reached the node")
+        await call_back(world)
         await until_async(lambda: calls.taken(since) > 5, 3, "some calls are taken")
         assert {answer.get("retry-after") for _, answer in calls.refused()} == {"1"}
         assert max(took for took, _ in calls.refused()) < 0.5

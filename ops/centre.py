@@ -36,7 +36,7 @@ class Edge:
     tcp_workers: int = 2
     router_deadline_ms: int = 200
     late_router_ms: int = 60  # while even the quickest answers of routers take longer, new calls of trunks are limited
-    late_media_ms: int = 250  # likewise for media nodes' answers to INVITEs
+    late_media_ms: int = 150  # likewise for media nodes' answers to INVITEs
     never_below_per_s: int = 10  # so many new calls a second are taken however late all are
     flood_per_2s: int = (
         2000  # more requests from one unknown address in 2 s are dropped; trunks, media nodes, seats' calls are exempt

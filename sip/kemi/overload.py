@@ -20,7 +20,7 @@ class Limits:
     """When an answer is late, and how the rate moves."""
 
     router_ms: int = 60  # every answer of a window later than this: the router is late
-    media_ms: int = 250  # likewise for a media node's answer to an INVITE
+    media_ms: int = 150  # likewise for a media node's answer to an INVITE
     floor: float = 10.0  # calls a second that are always taken; with fewer answers than that nothing is judged
     window_ms: int = 250
     windows: int = 3  # so many late ones in a row begin the limit
@@ -29,7 +29,7 @@ class Limits:
     drain_ms: int = 1000  # in which a standing queue is to be served
     least: float = 0.2  # of what is served, taken meanwhile
     fall: float = 0.85  # the ceiling falls at most to this share of itself at once
-    settle_ms: int = 1000  # and not again before this time is over
+    settle_ms: int = 3000  # and not again before this, while the queue is being served
     step: float = 0.01  # growth in a window in time; each further one grows by `faster` as much
     faster: float = 1.2
     most: float = 0.05
@@ -123,7 +123,7 @@ class Overload:
 
     def _cut(self, now: int, wait: int, served: float) -> None:
         """What is served behind a standing queue is the capacity; less is taken until the queue is gone."""
-        if now - self._cut_at >= self.limits.settle_ms:
+        if not self._draining or now - self._cut_at >= self.limits.settle_ms:
             self._ceiling = max(served, self._ceiling * self.limits.fall)
             self._cut_at, self._step = now, self.limits.step
         share = max(self.limits.least, 1 - wait / self.limits.drain_ms)

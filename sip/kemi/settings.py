@@ -28,7 +28,7 @@ class Settings:
     guard_ms: int = 1000  # a suspended call goes on by the fallback after so long, whatever became of the question
     in_flight: int = 400  # questions to routers under way; more go to the fallback at once
     late_router_ms: int = 60  # when every answer of a router is later than this, new calls are limited (overload.py)
-    late_media_ms: int = 250  # likewise the answers of media nodes to INVITEs
+    late_media_ms: int = 150  # likewise the answers of media nodes to INVITEs
     never_below_per_s: int = 10  # so many new calls a second are taken however late all are
     centres: dict[str, str] = field(default_factory=dict)  # realm of another centre's seats -> host:port of its edge
     outbound: dict[str, str] = field(default_factory=dict)  # trunk -> host:port that takes calls of ours

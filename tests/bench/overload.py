@@ -1,4 +1,4 @@
-"""The overload bench: a whole centre at its capacity, then at twice that, then at half of it, one JSON line.
+"""The overload bench: a whole centre at half its capacity, at twice that, and at half of it again, one JSON line.
 
 Capacity is looked for unless BENCH_CAPACITY names it: the highest of some rates at which no call of BENCH_SEEK seconds fails (20;
 60 for a figure to quote). `answered_per_s` counts calls that an agent answered, by the second of their INVITE, from the moment that
@@ -131,6 +131,7 @@ def measure(centre: Centre) -> dict[str, Any]:
     seats = centre.seats()
     try:
         best = CAPACITY or capacity(centre)
+        centre.calls(best / 2, SETTLE_S)
         over = centre.callers(2 * best, OVERLOAD_S)
         after = centre.callers(best / 2, AFTER_S)
         over.tell()

@@ -47,7 +47,7 @@ def test_three_late_windows_limit(router_ms: tuple[int, ...], limited: list[bool
 
 def test_late_media_limits() -> None:
     """A media node that is late counts as a router that is."""
-    assert windows(Overload(), 5, 5, 5, media_ms=251) == [False, False, True]
+    assert windows(Overload(), 5, 5, 5, media_ms=151) == [False, False, True]
 
 
 def test_few_answers_tell_nothing() -> None:

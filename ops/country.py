@@ -19,6 +19,7 @@ from ops.centre import CentreConfig, Ports
 from ops.config import ConfigError, Source
 from ops.config_checks import cross
 from ops.config_lines import Keys, lines_of
+from ops.inner import is_loopback
 
 FIRST_PORT, PORTS = 7000, 400  # of a centre: signalling and control
 FIRST_AUDIO, AUDIO = 30_000, 1000  # of a centre: RTP
@@ -181,14 +182,17 @@ def _centre(country: Country, one: Member, data: dict[str, Any], lines: dict[Key
 def _derived(country: Country, one: Member) -> dict[str, Any]:
     """What follows from the members."""
     here = {"address": one.address}
+    inside = (
+        here if is_loopback(one.address) else {}
+    )  # else each machine needs certificates of its own: [centre.console] names them
     block = ports_of(country.blocks[one.name])
     nation = country.nation
     return {
         "centre": {"name": one.name, "tier": one.tier},
         "edge": here | {"realm": realm_of(one)},
-        "router": here,
+        "router": inside,
         "media": here | {"rtp_address": one.address},
-        "console": here,
+        "console": inside,
         "federation": here | {"nation": _federation(country, nation) if nation and nation != one.name else ""},
         "ports": {name.name: getattr(block, name.name) for name in fields(Ports)},
         "peer": [_peer(country, one, other) for other in country.members.values() if other.name != one.name],

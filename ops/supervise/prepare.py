@@ -46,6 +46,7 @@ def clear(folder: files.Folder, say: Say) -> None:
 def centre(config: CentreConfig, folder: files.Folder, auto_ports: bool, say: Say) -> CentreConfig:
     """The configuration as the services get it; written to STATE/centre.json. Raises CommandError when a port is in the way."""
     config = replace(config, state=folder.path, secured=True)
+    _short_enough(redis_access.rtpengine_socket(config))
     with resolve.claims(resolve.claim_file()) as (claimed, own):
         config = _ports(config, auto_ports, claimed, say)
         resolve.claim(own, config)
@@ -71,6 +72,13 @@ def _ports(config: CentreConfig, auto_ports: bool, claimed: set[int], say: Say) 
     for line in lines:
         say(f"  port        {line}")
     return config
+
+
+def _short_enough(longest: Path) -> None:
+    """Raises CommandError for a state folder in which the kernel would take no sockets."""
+    over = len(os.fsencode(longest)) - inner.LONGEST
+    if over > 0:
+        raise CommandError(f"{longest} is {over} bytes too long for a socket: take a state folder with a shorter path (--state)")
 
 
 def certificate(config: CentreConfig, folder: files.Folder) -> tuple[Path, Path]:

@@ -107,11 +107,12 @@ class Nation:
                 self._chooser.dropped(centre, frame.placement)
         if not centre:
             return
+        speaker = self._sites[home].name
         if isinstance(frame, Confirmed):
-            self._down(self._index[centre], overflow.confirm, frame.placement, frame.answered_ms)
+            self._down(self._index[centre], overflow.confirm, frame.placement, frame.answered_ms, speaker)
         else:
             ended = frame.ended_ms or self._agenda.now
-            self._down(self._index[centre], overflow.released, frame.placement, frame.reason, frame.side, ended)
+            self._down(self._index[centre], overflow.released, frame.placement, frame.reason, frame.side, ended, speaker)
 
     # ---- wishes
     def _wanted(self, home: int, wanted: PlaceWanted) -> None:
@@ -140,7 +141,7 @@ class Nation:
     def _answered(self, ask: Ask, by: int, held: Held) -> None:
         name, placement = self._sites[by].name, held.placement
         if ask.centre != by:
-            self._down(by, overflow.released, placement, "REASON_ANSWERED_ELSEWHERE", "SIDE_UNSPECIFIED", self._agenda.now)
+            self._give_back(by, placement)
             return
         self._chooser.answered(name, placement, not held.refused)
         if held.refused and not ask.over:
@@ -151,10 +152,15 @@ class Nation:
         if held.refused:
             return
         if ask.over:
-            self._down(by, overflow.released, placement, "REASON_ANSWERED_ELSEWHERE", "SIDE_UNSPECIFIED", self._agenda.now)
+            self._give_back(by, placement)
         else:
             args = (name, placement, held.agent, held.seat, "sip:twin", held.expires_ms)
             self._down(ask.home, overflow.placed, *args)
+
+    def _give_back(self, centre: int, placement: str) -> None:
+        """The nation itself lets the agent go that a centre has reserved."""
+        now = self._agenda.now
+        self._down(centre, overflow.released, placement, "REASON_ANSWERED_ELSEWHERE", "SIDE_UNSPECIFIED", now, "")
 
     # ---- reports
     def _changed(self, n: int) -> None:

@@ -12,8 +12,6 @@ from sip.kemi.routers import now_ms
 from sip.kemi.settings import Settings
 
 TICK_S = 0.05
-# Questions that count as late. A router that is away is not late: its calls go by the fallback.
-TOO_LATE = ("deadline_exceeded", "breaker", "overload")
 CLOCK = SystemClock()
 ADMITTED = "admitted_per_s"
 LATE = "late_ms"
@@ -23,18 +21,16 @@ class Guard:
     """Limits new calls of trunks while routers or media nodes answer late."""
 
     def __init__(self, settings: Settings) -> None:
-        self._deadline_ms = settings.deadline_ms
         self._rule = Overload(
             Limits(router_ms=settings.late_router_ms, media_ms=settings.late_media_ms, floor=float(settings.never_below_per_s))
         )
         self._limited = False
 
     def answered(self, took_ms: int, why: str) -> None:
-        """A question was answered, or not (`why`)."""
+        """A question was answered, or not (`why`). One that was not counts for nothing here: its call goes by the fallback,
+        whether the router is away, hung or slow, and is refused for late media nodes alone."""
         if not why:
             self._rule.answered(took_ms)
-        elif why in TOO_LATE:
-            self._rule.answered(max(took_ms, self._deadline_ms), in_time=False)
 
     async def run(self) -> None:
         """Look, for as long as the process lives."""

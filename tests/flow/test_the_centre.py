@@ -83,10 +83,10 @@ async def test_baresip_is_a_seat(centre: Centre, many: Phones, tmp_path: Path) -
         log.close()
 
 
-async def test_a_full_disk_costs_no_call(tmp_path: Path) -> None:
+async def test_a_full_disk_costs_no_call(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Without room for recordings calls go on as ever; a fact and an alarm say what is missing, the audit names the call."""
     config = centres.TEST_CENTRE.replace("nodes = 2", "nodes = 1\nmin_free_mb = 10000000")
-    running = centres.start(tmp_path / "full", config)
+    running = centres.start(tmp_path_factory.mktemp("full"), config)  # a short path: sockets are in it
     try:
         async with phones.at(running.endpoints) as many, login(running, "1001") as agent, login(running, "9001") as boss:
             seat = await many.seat("8001")

@@ -14,6 +14,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
+from ops import text_file
 from ops.centre import CentreConfig
 from ops.config_checks import RULES, cross
 from ops.config_lines import DEEPEST, Keys, deep_key, line_of, lines_of
@@ -45,19 +46,19 @@ def load(path: Path | str) -> CentreConfig:
     """The centre in `path` (.json: resolved; else TOML). Raises ConfigError with every mistake in it, OSError never."""
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = text_file.read(path)
     except FileNotFoundError as error:
         raise ConfigError(
             (f"{path}: no such file; write one (centre.toml is an example) or tell another with --config",)
         ) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError((f"{path}: cannot be read as UTF-8 text: {error}",)) from error
+    except (OSError, ValueError) as error:
+        raise ConfigError((f"{path}: cannot be read: {error}",)) from error
     return loads(text, path)
 
 
 def loads(text: str, path: Path) -> CentreConfig:
     """The same from text; `path` says where it stands, what it is by its suffix, and where its relative paths start."""
-    resolved = path.suffix == ".json"
+    text, resolved = text_file.unmarked(text), path.suffix == ".json"
     data = _parse(text, path, resolved)
     config = _Reader(path, {} if resolved else lines_of(text), resolved).read(data)
     return config if resolved else replace(config, path=path.absolute(), state=path.absolute().parent / "var")
@@ -81,14 +82,14 @@ def tables(kind: type[T], data: Any, source: Source, cross: Callable[[T], Iterab
 
 def parse(text: str, path: Path) -> dict[str, Any]:
     """Plain data of a .json or TOML text. Raises ConfigError."""
-    return _parse(text, path, path.suffix == ".json")
+    return _parse(text_file.unmarked(text), path, path.suffix == ".json")
 
 
 def _parse(text: str, path: Path, resolved: bool) -> dict[str, Any]:
     if not resolved and (line := deep_key(text)):
         raise ConfigError((f"{path}:{line}: a key of more than {DEEPEST} parts; nothing here has as many",))
     try:
-        data = json.loads(text) if resolved else tomllib.loads(text)
+        data = text_file.from_json(text) if resolved else tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise ConfigError((f"{path}: {'JSON' if resolved else 'TOML'} cannot be parsed: {error}",)) from error
     if not isinstance(data, dict):

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from ops import config
+from ops import config, text_file
 from ops.centre import CentreConfig, Ports
 from ops.config import ConfigError, Source
 from ops.config_checks import cross
@@ -70,8 +70,8 @@ _OWN = tuple(one.name for one in fields(Member))
 def load(path: Path, base: Path, moved: Mapping[str, Block] | None = None) -> Country:
     """The country in `path`. `moved`: other ports than the file's. Raises ConfigError with all mistakes of the first kind found."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        text = text_file.read(path)
+    except (OSError, ValueError) as error:
         raise ConfigError((f"{path}: cannot be read: {error}; examples/country.toml is one",)) from error
     data, lines = config.parse(text, path), lines_of(text)
     found = _members(path, data, lines)

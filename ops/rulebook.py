@@ -16,6 +16,7 @@ from typing import Any
 
 from ops import centre as c
 from ops import config as configuration
+from ops import text_file
 from ops.centre import CentreConfig
 from ops.config import ConfigError, Source
 from ops.config_lines import lines_of
@@ -160,14 +161,15 @@ def read(path: Path) -> RuleBook:
             (f"{path}: a spreadsheet cannot be read; write TOML or JSON, as `tierline rules export rules.toml` does",)
         )
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError((f"{path}: cannot be read as UTF-8 text: {error}",)) from error
+        text = text_file.read(path)
+    except (OSError, ValueError) as error:
+        raise ConfigError((f"{path}: cannot be read: {error}",)) from error
     return reads(text, path)
 
 
 def reads(text: str, path: Path) -> RuleBook:
     """The same from text; `path` says what it is by its suffix."""
+    text = text_file.unmarked(text)
     data = configuration.parse(text, path)
     if "centre" in data:
         return seed(configuration.loads(text, path))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +25,7 @@ from console.live.router import Routers
 from console.live.rules import Rules
 from console.live.views import Json
 from console.metrics import Metrics
+from ops import text_file
 from ops.centre import Agent, CentreConfig
 from ops.clock import Clock
 
@@ -141,6 +141,6 @@ class Route:
 
 async def _json(request: web.Request, longest: int) -> object:
     try:
-        return json.loads(await request.clone(client_max_size=longest).read())
+        return text_file.from_json(await request.clone(client_max_size=longest).read())
     except (ValueError, RecursionError) as error:
         raise BadRequest("bad_json", f"the body is not JSON: {str(error)[:100]}") from error

@@ -11,6 +11,7 @@ from typing import Any
 from media.ivr.api import WHY
 from media.ivr.flow import Action, Flow, FlowError, Item, Leave, Menu, Say, Spoken, ToMenu, ToQueue, turned_away
 from media.ivr.flow_checks import problems
+from ops import text_file
 
 TOP = ("version", "start", "languages", "agent", "max_steps", "prompts", "menu", "turned_away", "callback")
 MENU = ("prompts", "again", "agent", "wait_s", "tries", "then", "items")
@@ -21,16 +22,16 @@ ITEM = ("key", "id", "language", "priority", "then", *TARGETS)
 def load(path: Path, queues: Collection[str] | None = None) -> Flow:
     """The menu in a file. Raises FlowError. `queues`: ids that are there, None for not checked."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise FlowError((f"{path}: cannot be read as UTF-8 text: {error}; name the menu's file in media.flow",)) from error
+        text = text_file.read(path)
+    except (OSError, ValueError) as error:
+        raise FlowError((f"{path}: cannot be read: {error}; name the menu's file in media.flow",)) from error
     return loads(text, str(path), queues)
 
 
 def loads(text: str, where: str, queues: Collection[str] | None = None) -> Flow:
     """The same from text; `where` begins each problem."""
     try:
-        data: dict[str, Any] = tomllib.loads(text)
+        data: dict[str, Any] = tomllib.loads(text_file.unmarked(text))
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise FlowError((f"{where}: no TOML: {error}",)) from error
     reader = Reader()

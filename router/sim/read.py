@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ops import config, rulebook
+from ops import config, rulebook, text_file
 from ops.config import ConfigError, Source
 from ops.config_lines import Keys, lines_of
 from router.sim.scenario import BREAKS, SHAPES, Load, RuleSet, Scenario, Spread, clock_ms, expanded
@@ -16,9 +16,9 @@ RULES = "rules"  # table of a scenario file: a rule book, or the name of a file 
 def scenario(path: Path) -> tuple[Scenario, RuleSet]:
     """A scenario and the rules it stands under. Raises ConfigError."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError((f"{path}: cannot be read as UTF-8 text: {error}",)) from error
+        text = text_file.read(path)
+    except (OSError, ValueError) as error:
+        raise ConfigError((f"{path}: cannot be read: {error}",)) from error
     data = config.parse(text, path)
     rules = data.pop(RULES, None)
     found = config.tables(Scenario, data, Source(path, lines_of(text)), _fits)

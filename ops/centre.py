@@ -232,7 +232,7 @@ class Hours:
 
 @dataclass(frozen=True, slots=True)
 class Holiday:
-    """A date with hours of its own, one span each; without hours it is closed."""
+    """A date with hours of its own, a row for each span; without hours it is closed."""
 
     date: str  # 2026-10-01
     open: str = ""

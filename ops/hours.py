@@ -1,9 +1,10 @@
 """Opening hours: when a calendar is open, and until when that stays so. Pure: takes `now_ms`, returns data.
 
 A week's hours are wall-clock times in the calendar's zone. A span belongs to the day it begins on: one that closes at or before
-its opening time ends on the next day, also if that is a holiday. A holiday replaces the hours of its date. Where clocks are put
-back, an opening time is its first occurrence and a closing time its last; where they are put forward, a time that does not exist
-is the moment of the change: so two spans that touch on the clock touch in time, and nothing opens or shuts for the missing hour.
+its opening time ends on the next day, also if that is a holiday. A holiday replaces the hours of its date, by one span or
+several. Where clocks are put back, an opening time is its first occurrence and a closing time its last; where they are put
+forward, a time that does not exist is the moment of the change: so two spans that touch on the clock touch in time, and nothing
+opens or shuts for the missing hour.
 """
 
 from __future__ import annotations
@@ -72,9 +73,9 @@ def _from(calendar: Calendar, day: date) -> Iterator[Span]:
 @lru_cache(maxsize=8192)
 def spans(calendar: Calendar, day: date) -> tuple[Span, ...]:
     """The spans that begin on this local date, in order."""
-    holidays = [one for one in calendar.holidays if one.date == day.isoformat()]
-    if holidays:
-        walls = [(one.open, one.close) for one in holidays if one.open]
+    holiday = [one for one in calendar.holidays if one.date == day.isoformat()]
+    if holiday:
+        walls = [(one.open, one.close) for one in holiday if one.open]
     else:
         walls = [(one.open, one.close) for one in calendar.hours if day.weekday() in days(one.days)]
     zone = ZoneInfo(calendar.zone)

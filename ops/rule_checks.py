@@ -45,6 +45,7 @@ def rule_tables(book: RuleTables) -> Iterator[Finding]:
     yield from _calendars(book)
     yield from _branches(book)
     yield from _texts(book)
+    yield from _repeated(book, ())
 
 
 def twice(table: str, key: str, items: Sequence[Any]) -> Iterator[Finding]:
@@ -108,7 +109,7 @@ def _shrinks(before: c.Rung, rung: c.Rung) -> Iterator[tuple[str, str]]:
 
 
 def _calendars(book: RuleTables) -> Iterator[Finding]:
-    """Queues and branches name calendars that are there; a holiday has spans of hours, or one entry without."""
+    """Queues and branches name calendars that are there; a day is a holiday with spans of its own, or closed."""
     known = {calendar.id for calendar in book.calendar}
     named = [("queue", n, queue.calendar) for n, queue in enumerate(book.queue)]
     named += [("branch", n, branch.calendar) for n, branch in enumerate(book.branch)]
@@ -116,14 +117,21 @@ def _calendars(book: RuleTables) -> Iterator[Finding]:
         if name and name not in known:
             yield (table, index, "calendar"), _known("there is no calendar", name, known, "calendars are")
     for index, calendar in enumerate(book.calendar):
-        closed = [one for one in calendar.holidays if not one.open]
-        for n, holiday in enumerate(calendar.holidays):
-            if any(one.date == holiday.date and one is not holiday for one in closed):
-                text = f'"{holiday.date}" is closed all day, but has other entries; write hours in each of them, or one without'
-                yield ("calendar", index, "holidays", n, "date"), text
-        for n, holiday in enumerate(calendar.holidays):
-            if bool(holiday.open) != bool(holiday.close):
-                yield ("calendar", index, "holidays", n), "open and close belong together; write both, or neither if it is closed"
+        yield from ((("calendar", index, "holidays", n), text) for n, text in _holidays(calendar.holidays))
+
+
+def _holidays(holidays: Sequence[c.Holiday]) -> Iterator[tuple[int, str]]:
+    """A date may have several spans, like a weekday with a lunch break, but cannot be closed and open."""
+    before: dict[str, set[str]] = {}
+    for n, one in enumerate(holidays):
+        opens = before.setdefault(one.date, set())
+        if bool(one.open) != bool(one.close):
+            yield n, "open and close belong together; write both, or neither if it is closed"
+        elif one.open in opens:
+            yield n, f"{one.date} {one.open or '(closed)'} stands twice; keep one of them"
+        elif opens and "" in (*opens, one.open):
+            yield n, f"{one.date} is both closed and open; keep the row that is right"
+        opens.add(one.open)
 
 
 def _branches(book: RuleTables) -> Iterator[Finding]:
@@ -144,6 +152,22 @@ def _texts(book: Any) -> Iterator[Finding]:
             yield at, "has characters that cannot be shown; write plain text in one line"
         if len(text) > 500:
             yield at, f"has {len(text)} characters; write at most 500"
+
+
+def _repeated(value: Any, at: Keys) -> Iterator[Finding]:
+    """Values that stand twice in a list: nobody can know what the second one was to be."""
+    if isinstance(value, tuple):
+        seen: set[Any] = set()
+        for index, item in enumerate(value):
+            if isinstance(item, str | int) and item in seen:
+                yield (*at, index), f'"{item}" stands twice in the list; keep one'
+            elif isinstance(item, str | int):
+                seen.add(item)
+            else:
+                yield from _repeated(item, (*at, index))
+    elif hasattr(value, "__dataclass_fields__"):
+        for name in value.__dataclass_fields__:
+            yield from _repeated(getattr(value, name), (*at, name))
 
 
 def _every_text(value: Any, at: Keys) -> Iterator[tuple[Keys, str]]:

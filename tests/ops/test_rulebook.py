@@ -82,6 +82,7 @@ CAL = '[[calendar]]\nid = "c"\n'
 HOURS = CAL + '[[calendar.hours]]\ndays = "{}"\nopen = "{}"\nclose = "17:00"'
 SPAN = '{ date = "2026-10-01", open = "08:30", close = "12:00" }'
 BRANCHES = '[[branch]]\nid = "a"\ncities = ["武汉"]\n[[branch]]\nid = "b"\ncities = ["武汉"]'
+MORNING = '{ date = "2026-10-10", open = "08:30", close = "12:00" }'
 BAD = [
     ('calendar = "office"', 4, "queue[1].calendar", 'there is no calendar "office"; calendars are: none'),
     ("[[queue.ladder]]\nafter_s = 5", 5, "queue[1].ladder[1].after_s", "write after_s = 0"),
@@ -95,8 +96,10 @@ BAD = [
     (HOURS.format("weekdays", "08:30"), 7, "calendar[1].hours[1].days", "mon-fri"),
     (CAL + '[[calendar]]\nid = "d"\n[[calendar.holidays]]\ndate = "1.10."', 9, "calendar[2].holidays[1].date", "2026-10-01"),
     (CAL + 'holidays = [{ date = "2026-10-01", open = "08:00" }]', 6, "calendar[1].holidays[1]", "open and close belong"),
-    (CAL + 'holidays = [{ date = "2026-10-01" }, { date = "2026-10-01" }]', 6, "calendar[1].holidays[2].date", "is closed all day"),
-    (CAL + f'holidays = [{{ date = "2026-10-01" }}, {SPAN}]', 6, "calendar[1].holidays[2].date", "is closed all day"),
+    (CAL + 'holidays = [{ date = "2026-10-01" }, { date = "2026-10-01" }]', 6, "calendar[1].holidays[2]", "stands twice; keep one"),
+    (CAL + f"holidays = [{MORNING}, {MORNING}]", 6, "calendar[1].holidays[2]", "2026-10-10 08:30 stands twice"),
+    (CAL + f'holidays = [{MORNING}, {{ date = "2026-10-10" }}]', 6, "calendar[1].holidays[2]", "both closed and open"),
+    ('[[branch]]\nid = "a"\nnumbers = ["123", "124", "123"]', 6, "branch[1].numbers[3]", '"123" stands twice in the list'),
     (BRANCHES, 9, "branch[2].cities", "already belongs to branch a"),
     ('[[vip]]\nnumber = "138x"', 5, "vip[1].number", "write a number like"),
     ("[shares]\nshare = 101", 5, "shares.share", "write a number from 0 to 100"),

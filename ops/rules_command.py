@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ops import rulebook
+from ops import rulebook, text_file
 from ops.cli import Command, CommandError
 from ops.rule_changes import Change, diff, shown, warnings
 from ops.rulebook import RuleBook
@@ -32,7 +32,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     _file(verbs, "check", "what a file would change, and what to know before; a mistake has its line")
     for name, text in (
         ("apply", "make an exported and edited file the next version; refused if somebody was quicker"),
-        ("import", "make a file (rules, or a centre's TOML) the next version, whatever it was based on"),
+        ("import", "make a file (rules, a centre's TOML, or a CSV of agents) the next version, whatever it was based on"),
     ):
         _file(verbs, name, text).add_argument("--why", required=True, help="for the history")
     compare = verbs.add_parser("diff", help="two versions, or a file against the newest")
@@ -42,7 +42,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 def _file(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = verbs.add_parser(name, help=text)
-    parser.add_argument("file", type=Path, help=".toml or .json")
+    parser.add_argument("file", type=Path, help=".toml or .json; a .csv of agents for check and import")
     return parser
 
 
@@ -97,6 +97,8 @@ def _export(client: Client, args: argparse.Namespace) -> int:
 
 def _check_alone(args: argparse.Namespace) -> int:
     """Without a centre: the file alone. Raises ConfigError with every mistake."""
+    if _is_table(args.file):
+        raise CommandError(f"{args.file}: is added to the rules in force; start the centre to check it")
     book = rulebook.read(args.file)
     _tell(warnings(RuleBook(), book))
     print(f"{args.file}: can be taken (no centre runs to compare it with)")
@@ -104,8 +106,7 @@ def _check_alone(args: argparse.Namespace) -> int:
 
 
 def _check(client: Client, args: argparse.Namespace) -> int:
-    book = rulebook.read(args.file)
-    got = client.post("/api/rules/check", _body(book))
+    got = client.post("/api/rules/check", _file_body(args.file))
     _print_changes(got["changes"])
     _print_warnings(got["warnings"])
     print(f"{args.file}: can be taken; {len(got['changes'])} changes against version {got['version']}")
@@ -116,19 +117,35 @@ def _body(book: RuleBook) -> Json:
     return {"book": rulebook.plain(book)}
 
 
+def _is_table(path: Path) -> bool:
+    return path.suffix.lower() == ".csv"
+
+
+def _file_body(path: Path) -> Json:
+    """A file for the console: rules, or a table of agents that it adds to the newest ones. Raises CommandError, ConfigError."""
+    if not _is_table(path):
+        return _body(rulebook.read(path))
+    try:
+        return {"text": text_file.read_table(path), "file": f"{path.stem}.csv"}
+    except (OSError, ValueError) as error:
+        raise CommandError(f"{path}: cannot be read: {error}") from error
+
+
 def _apply(client: Client, args: argparse.Namespace) -> int:
+    if _is_table(args.file):
+        raise CommandError(f"{args.file}: a CSV has no version that it is based on; use `tierline rules import`")
     book = rulebook.read(args.file)
-    return _make(client, book, book.version, args.why)
+    return _make(client, _body(book), book.version, args.why)
 
 
 def _import(client: Client, args: argparse.Namespace) -> int:
-    book = rulebook.read(args.file)
-    return _make(client, book, int(client.get("/api/rules")["version"]), args.why)
+    body = _file_body(args.file)
+    return _make(client, body, int(client.get("/api/rules")["version"]), args.why)
 
 
-def _make(client: Client, book: RuleBook, base: int, why: str) -> int:
+def _make(client: Client, body: Json, base: int, why: str) -> int:
     try:
-        got = client.post("/api/rules", {"base": base, "why": why, **_body(book)})
+        got = client.post("/api/rules", {"base": base, "why": why, **body})
     except Refused as error:
         if error.code == "stale":
             _print_changes(error.body.get("changes", []))

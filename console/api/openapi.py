@@ -79,6 +79,7 @@ _ERROR = _object(
     version=_WHOLE,
     changes=_CHANGES,
 )
+_OPENINGS = _list(_object(kind=_STRING, id=_STRING, state=_STRING, until_ms=_WHOLE, closed=_STRING))
 _RULES = {
     "RuleBook": _fields(RuleBook),
     "Rules": _object(
@@ -87,9 +88,10 @@ _RULES = {
         in_force=_BOOL,
         why_not=_STRING,
         book=_ref("RuleBook"),
-        openings=_list(_object(kind=_STRING, id=_STRING, state=_STRING, until_ms=_WHOLE, closed=_STRING)),
+        openings=_OPENINGS,
         now_ms=_WHOLE,
     ),
+    "Openings": _object(openings=_OPENINGS, now_ms=_WHOLE),
     "RulesChecked": _object(version=_WHOLE, changes=_CHANGES, warnings=_WARNINGS),
     "RulesMade": _object(
         version=_WHOLE, in_force=_BOOL, why_not=_STRING, changes=_CHANGES, warnings=_WARNINGS, passwords=_PASSWORDS

@@ -21,7 +21,7 @@ from console.ledger.rulebooks import Entry
 from console.live.router import RouterAway, RouterFault
 from console.live.rules import Stale
 from console.live.views import STATES, Json
-from ops import hours, menu, rulebook
+from ops import agents_csv, hours, menu, rulebook
 from ops.centre import Branch, Queue
 from ops.config import ConfigError
 from ops.rule_changes import Change, diff, warnings
@@ -50,6 +50,12 @@ def openings(book: RuleBook, now_ms: int) -> list[Json]:
         return {"kind": kind, "id": item.id, "state": state, "until_ms": now.until_ms, "closed": item.closed}
 
     return [one("queue", queue) for queue in book.queue] + [one("branch", branch) for branch in book.branch]
+
+
+async def show_openings(call: Call) -> web.StreamResponse:
+    """Who is open now."""
+    rules, now = call.ctx.rules, call.ctx.clock.now_ms()
+    return web.json_response({"openings": openings(rules.book, now), "now_ms": now})
 
 
 async def history(call: Call) -> web.StreamResponse:
@@ -111,7 +117,10 @@ def _given(call: Call) -> RuleBook:
         raise BadRequest("missing_field", "want book or text", "book")
     if "book" in fields:
         return rulebook.from_data({name: value for name, value in fields["book"].items() if name not in rulebook.HEAD})
-    return rulebook.reads(fields["text"], Path(fields.get("file", "rules.toml")))
+    path = Path(fields.get("file", "rules.toml"))
+    if path.suffix == ".csv":
+        return agents_csv.merged(call.ctx.rules.book, fields["text"], path)
+    return rulebook.reads(fields["text"], path)
 
 
 async def _menu_stays(ctx: Context, new: RuleBook) -> None:
@@ -227,7 +236,13 @@ _ONE = Whole("version", "which version; the newest unless told", required=False,
 _BOOK = (
     Table("book", "the rules; version, who, why and at_ms in it are not looked at", "RuleBook", required=False),
     Text("text", "the rules as the text of a file, in place of book", required=False, longest=LONGEST),
-    Text("file", "name of that file, for messages; .json or .toml", required=False, longest=200, pattern=r"[^/]+\.(json|toml)"),
+    Text(
+        "file",
+        "its name, for messages; .json, .toml, or .csv: agents to add or change",
+        required=False,
+        longest=200,
+        pattern=r"[^/]+\.(json|toml|csv)",
+    ),
 )
 _WHY = Text("why", "why, for the history", longest=300)
 _PAGE = (
@@ -243,6 +258,7 @@ _CLOSING = (
 _CHANGED = (409,)
 ROUTES = (
     Route("GET", "/api/rules", SUPERVISOR, show, "The newest version of the rules", reply="Rules"),
+    Route("GET", "/api/openings", SUPERVISOR, show_openings, "Which queues and branches are open", reply="Openings"),
     Route("POST", "/api/rules/check", SUPERVISOR, check, "Check rules", body=_BOOK, reply="RulesChecked", longest=LONGEST),
     Route(
         "POST",

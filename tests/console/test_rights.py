@@ -46,6 +46,7 @@ MAY = {
     "GET /api/calls/{call}": LEADERS,
     "GET /api/calls/{call}/recordings/{number}": LEADERS,
     "GET /api/rules": LEADERS,
+    "GET /api/openings": LEADERS,
     "POST /api/rules": LEADERS,
     "POST /api/rules/check": LEADERS,
     "POST /api/rules/closing": LEADERS,

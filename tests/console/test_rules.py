@@ -282,6 +282,27 @@ async def test_files_out_and_in(desk: Desk) -> None:
         assert (await boss.post("/api/rules", body))["changes"][0]["new"] == f"账单{kind}"
 
 
+async def test_agents_by_a_table(desk: Desk) -> None:
+    """A CSV adds agents to the newest rules and gives their first passwords; a bad row is told by its line and changes nothing."""
+    boss = await desk.browser("boss")
+    body = {"base": 1, "why": "shift", "file": "shift.csv", "text": "\ufeff工号,姓名,座席,技能\na8,钱七,8008,bills=2\n"}
+    bad = body | {"text": f"{body['text']}a9,孙八,8009,bills=1;bills=2\n"}
+    status, got = await boss.call("POST", "/api/rules", bad)
+    assert status == 400 and 'line 3: "bills" stands twice' in json.dumps(got, ensure_ascii=False).replace('\\"', '"'), got
+    assert (await rules(boss))["version"] == 1
+    got = await boss.post("/api/rules", body)
+    assert [(one["user"], one["seat"]) for one in got["passwords"]] == [("a8", "8008")]
+    assert len(got["changes"]) == 1 and "a8" in str(got["changes"]), got["changes"]
+
+
+async def test_a_name_twice_in_a_body(desk: Desk) -> None:
+    """JSON that names a skill twice is refused whole: the last level does not win unseen."""
+    boss = await desk.browser("boss")
+    text = '{"book":{"agent":[{"id":"a","name":"A","skills":{"bills":1,"bills":5}}]}}'
+    async with boss.http.post(f"{boss.url}/api/rules/check", data=text, headers={"Content-Type": "application/json"}) as answer:
+        assert answer.status == 400 and "stands twice" in await answer.text()
+
+
 async def test_router_away_the_change_waits(desk: Desk) -> None:
     """Without a router a change is kept and told as not yet in force; it is brought as soon as one answers."""
     boss = await desk.browser("boss")

@@ -24,13 +24,14 @@ ROOT = Path(__file__).parents[2]
 class House:
     """A centre without telephony. Use as a context manager; `kill`, `spawn` for one process of it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, change_first_passwords: bool = False) -> None:
         self.folder = folder
         self.redis = RedisServer(folder / "redis")
         config = centre(folder / "state", self.redis.port)
         queues = tuple(replace(queue, after_call_s=30, ring_s=20) for queue in config.queue)
         ports = replace(config.ports, router_metrics=free_port())
-        self.config: CentreConfig = replace(config, queue=queues, ports=ports, path=folder / "centre.json")
+        own = replace(config.console, change_first_passwords=change_first_passwords)
+        self.config: CentreConfig = replace(config, console=own, queue=queues, ports=ports, path=folder / "centre.json")
         self.config.path.write_text(dump(self.config), encoding="utf-8")
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 

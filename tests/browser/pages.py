@@ -60,6 +60,13 @@ class ConsolePage:
         await self.page.wait_for_selector(".frame")
         await expect(self.page.locator("#live")).to_have_class("link up")
 
+    async def choose_password(self, old: str, new: str) -> None:
+        """Change the own password, on the page of the first log-in or in the dialog."""
+        await self.page.fill("#old-password", old)
+        await self.page.fill("#new-password", new)
+        await self.page.fill("#again-password", new)
+        await self.page.click("#change")
+
     async def language(self, name: str) -> None:
         """Switch to zh or en."""
         await self.page.click(f"#language-{name}")
@@ -130,8 +137,10 @@ class SupervisorPage(ConsolePage):
         await expect(self.page.locator(f'[data-queue="{queue}"] .{figure} dd')).to_have_text(value, timeout=seconds * 1000)
 
     async def force_not_ready(self, agent: str, reason: str) -> None:
-        """Make an agent not ready."""
+        """Make an agent not ready, saying yes to the question."""
         await self.page.select_option(f"#away-{agent}", reason)
+        self.page.once("dialog", lambda dialog: dialog.accept())
+        await self.page.click(f"#away-go-{agent}")
 
     async def force_logout(self, agent: str) -> None:
         """Log an agent out, saying yes to the question."""

@@ -109,6 +109,10 @@ async def test_closing_at_once_newcomers_and_files(house: House, browser: Browse
     row = page.locator("#rules-passwords tbody tr").first
     await expect(row).to_contain_text("a9 赵六")
     password = await row.locator("code").first.inner_text()
+    async with page.expect_download() as waiting:
+        await page.click("#passwords-csv")
+    await (await waiting.value).save_as(tmp_path / "passwords.csv")
+    assert f"a9,{password},8009," in (tmp_path / "passwords.csv").read_text("utf-8-sig").replace('"', "")
     newcomer = await AgentPage.open(browser, house.url)
     assert isinstance(newcomer, AgentPage)
     await newcomer.login("a9", password)
@@ -146,3 +150,37 @@ async def test_two_supervisors(house: House, browser: Browser) -> None:
     await expect(one.page.locator("#queue-1-priority")).to_have_value("6")
     await one.close()
     await two.close()
+
+
+async def test_what_stands_twice_and_a_table_of_agents(house: House, browser: Browser, tmp_path: Path) -> None:
+    """A skill that stands twice is refused by its name, apply goes to the field and says why nothing happens; a date may have two
+    spans; a CSV as a Chinese spreadsheet saves it is shown as a change."""
+    boss = await boss_at(browser, house, "zh")
+    page = boss.page
+    await page.click("#rules-agent")
+    await page.fill("#agent-1-skills", "bills=1, bills=5")
+    await page.press("#agent-1-skills", "Tab")
+    await expect(page.get_by_text("重复：bills", exact=False).first).to_be_visible()
+    await page.click("#rules-calendar")
+    await page.click("#rules-apply")
+    await expect(page.locator("#rules-unread")).to_contain_text("bills=1, bills=5")
+    await expect(page.locator("#agent-1-skills")).to_be_focused()
+    await page.click("#rules-discard")
+
+    await page.click("#rules-calendar")
+    await page.click("#rules-add")
+    for name, value in (("id", "extra"), ("holidays", "2026-10-10 08:30-12:00; 2026-10-10 14:00-17:30")):
+        await page.locator(f"[id^=calendar-][id$=-{name}]").last.fill(value)
+        await page.locator(f"[id^=calendar-][id$=-{name}]").last.press("Tab")
+    await page.click("#rules-apply")
+    await expect(page.locator(".dialog .change").first).to_contain_text("2026-10-10")
+    await page.click("#ask-cancel")
+    await page.click("#rules-discard")
+
+    table = tmp_path / "agents.csv"
+    table.write_bytes("工号,姓名,座席,技能\r\nb7,钱七,8017,bills=2\r\n".encode("gb18030"))
+    await page.set_input_files("#rules-file", table)
+    await expect(page.locator(".dialog .change")).to_have_count(1)
+    await expect(page.locator(".dialog .change")).to_contain_text("钱七")
+    await page.click("#ask-cancel")
+    await boss.close()

@@ -3,6 +3,9 @@ import { setNow } from "./dom.js";
 import { t, word } from "./i18n.js";
 
 const SESSION_OVER = 4401;
+const TOO_MANY = 4408;
+const ANSWER_MS = 15_000; // a request without an answer for so long has failed
+const SILENT_MS = 9_000; // the server sends something at least every 4 s: after so much silence the connection is lost
 
 export class ApiError extends Error {
   constructor(status, error = {}, data = {}) {
@@ -23,8 +26,13 @@ export function whenSessionOver(action) {
   onSessionOver = action;
 }
 
-async function ask(method, path, body) {
-  const options = { method, headers: { "X-Tierline": "1" }, credentials: "same-origin" };
+let onMustChange = () => {};
+export function whenPasswordMustChange(action) {
+  onMustChange = action;
+}
+
+async function ask(method, path, body, wait = ANSWER_MS) {
+  const options = { method, headers: { "X-Tierline": "1" }, credentials: "same-origin", signal: AbortSignal.timeout(wait) };
   if (body !== undefined) {
     options.body = JSON.stringify(body);
     options.headers["Content-Type"] = "application/json";
@@ -40,6 +48,7 @@ async function ask(method, path, body) {
     const error = new ApiError(response.status, data.error, data);
     error.wait = Number(response.headers.get("Retry-After")) || 0;
     if (response.status === 401 && error.code === "not_logged_in") onSessionOver();
+    if (response.status === 403 && error.code === "change_password") onMustChange();
     throw error;
   }
   setNow(data.now_ms);
@@ -47,14 +56,15 @@ async function ask(method, path, body) {
 }
 
 export const get = (path) => ask("GET", path);
-export const post = (path, body) => ask("POST", path, body);
+export const post = (path, body, wait) => ask("POST", path, body, wait);
 
 export function query(values) {
   const given = Object.entries(values).filter(([, value]) => value !== "" && value !== undefined && value !== null);
   return given.length ? `?${new URLSearchParams(given)}` : "";
 }
 
-// Live connection that comes back by itself. `on.message(data)`, `on.state(up)`.
+// Live connection that comes back by itself. `on.message(data)`, `on.state(up)`. A connection that is silent for too long is
+// given up: a lost network closes nothing. `on.crowded()`: the same person has opened too many.
 export class Live {
   constructor(on) {
     this.on = on;
@@ -64,21 +74,39 @@ export class Live {
 
   open() {
     this.socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/api/live`);
-    this.socket.onopen = () => {
+    const socket = this.socket;
+    this.listen(socket);
+    socket.onopen = () => {
       this.pause = 300;
       this.on.state(true);
     };
-    this.socket.onmessage = (event) => {
+    socket.onmessage = (event) => {
+      this.listen(socket);
       const data = JSON.parse(event.data);
       setNow(data.now_ms);
       this.on.message(data);
     };
-    this.socket.onclose = (event) => this.closed(event.code);
+    socket.onclose = (event) => socket === this.socket && this.closed(event.code);
+  }
+
+  listen(socket) {
+    clearTimeout(this.silence);
+    this.silence = setTimeout(() => {
+      if (socket !== this.socket || this.ended) return;
+      this.socket = null; // its own end may be told minutes later
+      socket.close();
+      this.closed(0);
+    }, SILENT_MS);
   }
 
   closed(code) {
+    clearTimeout(this.silence);
     if (this.ended) return;
     this.on.state(false);
+    if (code === TOO_MANY) {
+      this.on.crowded();
+      return;
+    }
     if (code === SESSION_OVER) {
       onSessionOver();
       return;
@@ -93,6 +121,7 @@ export class Live {
       await get("/api/me");
     } catch (error) {
       if (error.status === 401) return;
+      if (error.status === 0 && !this.ended) return this.closed(0); // no network yet
     }
     if (!this.ended) this.open();
   }
@@ -100,6 +129,7 @@ export class Live {
   close() {
     this.ended = true;
     clearTimeout(this.again);
-    this.socket.close();
+    clearTimeout(this.silence);
+    this.socket?.close();
   }
 }

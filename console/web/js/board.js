@@ -1,6 +1,6 @@
 // Queue cards and the seat table. Messages replace rows; only rows that changed are drawn anew.
-import { post } from "./api.js";
-import { fill, h, timer } from "./dom.js";
+import { get, post } from "./api.js";
+import { fill, h, now, timer } from "./dom.js";
 import { named, t, word } from "./i18n.js";
 
 const STATES = ["ready", "offered", "talking", "after_call", "not_ready", "logged_out"];
@@ -13,6 +13,7 @@ export function boardView({ me, problem }, kept = {}) {
   const reasons = new Map(me.reasons.map((reason) => [reason.id, reason]));
   const agents = new Map(me.seats.map((seat) => [seat.agent, absent(seat)]));
   const rows = new Map();
+  const closed = new Map(); // queues that are not open, by their hours or by hand
   const chosen = { state: kept.state || "", text: kept.text || "" };
 
   const cards = h("div", { class: "queues", id: "queues" });
@@ -47,11 +48,12 @@ export function boardView({ me, problem }, kept = {}) {
   function queueCard(row) {
     const name = named(names.get(row.queue)) || row.queue;
     const back = row.callbacks + row.resting;
+    const shut = closed.get(row.queue);
     const figure = (label, value, kind) => h("div", { class: `figure ${kind}` }, h("dt", {}, label), h("dd", {}, value));
     return h(
       "article",
-      { class: `card queue${row.waiting ? " busy" : ""}`, dataset: { queue: row.queue }, "aria-label": name },
-      h("h2", {}, name),
+      { class: `card queue${row.waiting ? " busy" : ""}${shut ? " shut" : ""}`, dataset: { queue: row.queue }, "aria-label": name },
+      h("h2", {}, name, shut && h("span", { class: "pill", dataset: { state: "not_ready" }, title: shut.closed }, t(`rules.state_${shut.state}`))),
       h(
         "dl",
         {},
@@ -125,14 +127,20 @@ export function boardView({ me, problem }, kept = {}) {
 
   function actions(agent) {
     const name = agent.name;
+    // Choosing a reason does nothing yet: the arrow keys choose. The button asks, and then it is done.
+    const go = h("button", { type: "button", id: `away-go-${agent.agent}`, class: "quiet", disabled: true, "aria-label": t("board.force_not_ready", { name }), onclick: force }, t("board.set"));
     const pick = h(
       "select",
-      { id: `away-${agent.agent}`, "aria-label": t("board.force_not_ready", { name }), onchange: () => pick.value && act(agent, "not-ready", { reason: pick.value }).then(() => (pick.value = "")) },
+      { id: `away-${agent.agent}`, "aria-label": t("board.reason_for", { name }), onchange: () => (go.disabled = !pick.value) },
       h("option", { value: "" }, t("board.not_ready")),
       me.reasons.map((reason) => h("option", { value: reason.id }, named(reason))),
     );
+    async function force() {
+      const reason = named(reasons.get(pick.value));
+      if (confirm(t("board.confirm_not_ready", { name, reason }))) await act(agent, "not-ready", { reason: pick.value });
+    }
     const out = h("button", { type: "button", id: `out-${agent.agent}`, class: "quiet", "aria-label": t("board.force_logout", { name }), onclick: () => confirm(t("board.confirm_logout", { name })) && act(agent, "logout") }, t("board.logout"));
-    return h("div", { class: "row-actions" }, me.reasons.length ? pick : null, out);
+    return h("div", { class: "row-actions" }, me.reasons.length ? [pick, go] : null, out);
   }
 
   async function act(agent, verb, data) {
@@ -150,7 +158,24 @@ export function boardView({ me, problem }, kept = {}) {
     drawRow(agent);
   }
 
+  // Opening hours pass without a word: looked at again when the next one passes, and when the rules change.
+  let again = 0;
+  async function openings() {
+    clearTimeout(again);
+    try {
+      const found = (await get("/api/openings")).openings.filter((one) => one.kind === "queue");
+      closed.clear();
+      found.filter((one) => one.state !== "open").forEach((one) => closed.set(one.id, one));
+      drawQueues();
+      const next = Math.min(...found.map((one) => one.until_ms || Infinity)) - now();
+      again = setTimeout(openings, Math.min(Math.max(next, 1000), 600_000));
+    } catch {
+      again = setTimeout(openings, 10_000);
+    }
+  }
+
   function message(data) {
+    if (data.type === "rules") openings();
     if (data.type !== "board") return;
     for (const row of data.queues) queues.set(row.queue, row);
     if (data.queues.length) drawQueues();
@@ -167,5 +192,6 @@ export function boardView({ me, problem }, kept = {}) {
   [...agents.values()].forEach(drawRow);
   drawCounts();
   sift();
+  openings();
   return { element, message, keep: () => ({ ...chosen, queues: [...queues.values()], agents: [...agents.values()] }) };
 }

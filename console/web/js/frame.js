@@ -50,22 +50,30 @@ export function frame(me, view, on) {
         "div",
         { class: "who" },
         svg(ICONS.user, 18),
-        h("span", { class: "who-name" }, user.name),
+        h("button", { type: "button", class: "who-name text on-dark", id: "own-password", title: t("password.title"), onclick: on.password }, user.name),
         h("span", { class: "who-more" }, user.seat ? t("frame.seat", { seat: user.seat }) : t(`role.${user.role}`)),
       ),
       h("button", { type: "button", class: "quiet on-dark", id: "logout", onclick: on.logout }, t("frame.logout")),
     ),
   );
   let hide = 0;
+  const tellBar = (text) => {
+    bar.hidden = !text;
+    fill(bar, text && h("span", {}, text));
+  };
   const made = {
     element: h("div", { class: "frame" }, head, bar, h("main", { class: "main" }, view.element), toast),
+    // Without a connection what the page shows is old: it says so and is greyed.
     live(up) {
+      made.element.classList.toggle("old", !up);
       link.className = up ? "link up" : "link";
       link.textContent = t(up ? "frame.live" : "frame.reconnecting");
     },
     router(up) {
-      bar.hidden = up;
-      fill(bar, h("span", {}, t("frame.router_away")));
+      tellBar(up ? "" : t("frame.router_away"));
+    },
+    crowded() {
+      tellBar(t("frame.crowded"));
     },
     problem(error) {
       toast.hidden = false;

@@ -1,10 +1,11 @@
 // Starts the page: language, session, then the view of the role.
-import { Live, get, post, whenSessionOver } from "./api.js";
+import { Live, get, post, whenPasswordMustChange, whenSessionOver } from "./api.js";
 import { agentView } from "./agent.js";
 import { fill } from "./dom.js";
 import { frame } from "./frame.js";
 import { languageNow, loadLanguages, setLanguage } from "./i18n.js";
 import { loginView } from "./login.js";
+import { passwordDialog, passwordView } from "./password.js";
 import { supervisorView } from "./supervisor.js";
 
 const app = document.getElementById("app");
@@ -17,10 +18,16 @@ function show() {
     app.querySelector("input")?.focus();
     return;
   }
+  if (page.me.user.must_change) {
+    document.title = "Tierline";
+    fill(app, passwordView({ user: page.me.user, changed: enter, logout, language: switchLanguage }));
+    app.querySelector("input[type=password]")?.focus();
+    return;
+  }
   const make = page.me.user.role === "agent" ? agentView : supervisorView;
   const before = page.view?.keep?.() ?? {};
   page.view = make(page.me, before);
-  page.frame = frame(page.me, page.view, { language: switchLanguage, logout });
+  page.frame = frame(page.me, page.view, { language: switchLanguage, logout, password: () => passwordDialog(page.me.user) });
   fill(app, page.frame.element);
   page.frame.live(page.isLive ?? false);
   page.frame.router(page.routerUp ?? true);
@@ -35,8 +42,10 @@ function switchLanguage(name) {
 async function enter() {
   page.notice = "";
   page.me = await get("/api/me");
-  show();
   page.live?.close();
+  page.live = null;
+  show();
+  if (page.me.user.must_change) return;
   page.live = new Live({
     message: (data) => {
       if (data.type === "router") {
@@ -50,6 +59,7 @@ async function enter() {
       page.isLive = up;
       page.frame?.live(up);
     },
+    crowded: () => page.frame?.crowded(),
   });
 }
 
@@ -75,12 +85,16 @@ async function logout() {
     await post("/api/logout");
   } catch (error) {
     if (error.status !== 401) {
-      page.frame.problem(error);
+      page.frame?.problem(error);
       return;
     }
   }
   leave("");
 }
+
+whenPasswordMustChange(() => {
+  if (page.me && !page.me.user.must_change) enter().catch((error) => page.frame?.problem(error));
+});
 
 whenSessionOver(() => {
   if (page.me) leave("login.over");

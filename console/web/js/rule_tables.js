@@ -33,7 +33,7 @@ export const TABLES = {
     cards: true,
   },
   agent: {
-    columns: [text("id"), text("name"), choice("role", () => ["agent", "supervisor"]), text("seat", 7), lines("skills", texts.skills), text("city"), number("weight")],
+    columns: [text("id"), text("name"), choice("role", () => ["agent", "supervisor", "administrator"]), text("seat", 7), lines("skills", texts.skills), text("city"), number("weight")],
     empty: { id: "", name: "", role: "agent", seat: "", skills: {}, city: "", weight: 1 },
     passwords: true,
   },

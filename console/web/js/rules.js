@@ -7,6 +7,20 @@ import { changeList, confirmChange, passwordList, askReason } from "./rule_dialo
 import { Unreadable } from "./rule_text.js";
 
 const PLACES = [...Object.keys(TABLES), "shares", "history"];
+// Text of a file as editors and spreadsheets save it: UTF-8 with or without a mark, else GB18030.
+function decoded(bytes) {
+  const head = new Uint8Array(bytes.slice(0, 2)).join();
+  if (head === "255,254" || head === "254,255") throw new Unreadable("UTF-16");
+  for (const name of ["utf-8", "gb18030"]) {
+    try {
+      return new TextDecoder(name, { fatal: true }).decode(bytes);
+    } catch {
+      // the next one
+    }
+  }
+  throw new Unreadable("?");
+}
+
 const copy = (value) => JSON.parse(JSON.stringify(value));
 
 export function rulesView({ problem }, kept = {}) {
@@ -55,12 +69,12 @@ export function rulesView({ problem }, kept = {}) {
       h(
         "div",
         { class: "rules-actions" },
-        h("button", { type: "button", class: "primary", id: "rules-apply", disabled: !changed() || newer, onclick: apply }, t("rules.apply")),
-        h("button", { type: "button", class: "quiet", id: "rules-discard", disabled: !changed() && !newer, onclick: () => { adopt(); note(null); } }, t("rules.discard")),
+        h("button", { type: "button", class: "primary", id: "rules-apply", disabled: (!changed() && !state.wrong.size) || newer, onclick: (event) => apply(event) }, t("rules.apply")),
+        h("button", { type: "button", class: "quiet", id: "rules-discard", disabled: !changed() && !newer && !state.wrong.size, onclick: () => { adopt(); note(null); } }, t("rules.discard")),
         h("a", { class: "quiet", id: "rules-toml", href: "/api/rules.toml", download: "" }, svg(ICONS.down, 18), "TOML"),
         h("a", { class: "quiet", href: "/api/rules.json", download: "" }, svg(ICONS.down, 18), "JSON"),
         h("label", { class: "quiet file", for: "rules-file" }, t("rules.import")),
-        h("input", { type: "file", id: "rules-file", class: "unseen", accept: ".toml,.json", onchange: (event) => importFile(event.target) }),
+        h("input", { type: "file", id: "rules-file", class: "unseen", accept: ".toml,.json,.csv", onchange: (event) => importFile(event.target) }),
       ),
     );
   }
@@ -143,7 +157,8 @@ export function rulesView({ problem }, kept = {}) {
       if (!(error instanceof Unreadable)) throw error;
       state.wrong.set(id, field.value);
       field.setAttribute("aria-invalid", "true");
-      return note(h("p", { class: "wrong" }, t("rules.unreadable", { part: error.message })));
+      drawHead();
+      return note(h("p", { class: "wrong" }, t(`rules.${error.why}`, { part: error.message })));
     }
   }
 
@@ -177,7 +192,7 @@ export function rulesView({ problem }, kept = {}) {
 
   // ---- changes
   async function apply(event, body_ = null) {
-    if (state.wrong.size) return;
+    if (!body_ && state.wrong.size) return unread();
     const rules = body_ ?? { book: state.draft };
     try {
       const found = await post("/api/rules/check", rules);
@@ -187,6 +202,14 @@ export function rulesView({ problem }, kept = {}) {
     } catch (error) {
       failed(error);
     }
+  }
+
+  // A field that cannot be read stops the change: say so, and go there.
+  async function unread() {
+    const [id, text] = state.wrong.entries().next().value;
+    await go(id.split("-")[0]);
+    note(h("p", { class: "wrong", id: "rules-unread" }, t("rules.unread", { text })));
+    document.getElementById(id)?.focus();
   }
 
   function done(made) {
@@ -234,7 +257,14 @@ export function rulesView({ problem }, kept = {}) {
   async function importFile(input) {
     const file = input.files[0];
     input.value = "";
-    if (file) await apply(null, { text: await file.text(), file: file.name.endsWith(".json") ? "rules.json" : "rules.toml" });
+    if (!file) return;
+    const kind = ["json", "csv"].find((name) => file.name.toLowerCase().endsWith(`.${name}`)) ?? "toml";
+    try {
+      await apply(null, { text: decoded(await file.arrayBuffer()), file: `rules.${kind}` });
+    } catch (error) {
+      if (!(error instanceof Unreadable)) throw error;
+      note(h("p", { class: "wrong" }, t("rules.encoding")));
+    }
   }
 
   // ---- history

@@ -58,7 +58,6 @@ class Overload:
     limits: Limits = field(default_factory=Limits)
     rate: float | None = None  # calls a second; None: no limit
     router_wait: Waits = Waits()  # of the window so far
-    _in_time: int = 0
     _since: int = -1
     _late: int = 0  # windows in a row
     _wait: int = 0  # of the window before
@@ -71,10 +70,9 @@ class Overload:
     _filled: int = 0
     _fraction: float = 0.0
 
-    def answered(self, took_ms: int, in_time: bool = True) -> None:
-        """A router answered, or did not in time."""
+    def answered(self, took_ms: int) -> None:
+        """A router answered in time."""
         self.router_wait = self.router_wait.and_one(took_ms)
-        self._in_time += in_time
 
     def window_over(self, now: int) -> bool:
         """Is it time for `judge`?"""
@@ -85,11 +83,11 @@ class Overload:
     def judge(self, now: int, media: Waits, refused: bool) -> None:
         """The window is over: what media nodes took in it, and whether a call was refused."""
         seconds = max(1, now - self._since) / 1000
-        served = max(media.count, self._in_time) / seconds
+        served = max(media.count, self.router_wait.count) / seconds
         router, nodes = self._lateness(self.router_wait, seconds), self._lateness(media, seconds)
         late = router > self.limits.router_ms or nodes > self.limits.media_ms
         wait = max(router, nodes)
-        self._since, self.router_wait, self._in_time = now, Waits(), 0
+        self._since, self.router_wait = now, Waits()
         stands = wait >= self.limits.shrinks * self._wait
         self._late, self._wait = (self._late + stands if late else 0), wait
         if refused:

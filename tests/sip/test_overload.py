@@ -10,18 +10,17 @@ from dataclasses import replace
 
 import pytest
 
-from ops import ids
-from ops.clock import SystemClock
 from tests.kit.ports import free_block
 from tests.kit.redis_server import RedisServer
 from tests.kit.wait import until_async
+from tests.kit.workers import alone
 from tests.sip.conftest import World
 from tests.sip.edge_kit import EdgeKit, edge_config
 from tests.sip.fake_node import FakeNode
 from tests.sip.sip_client import Endpoint, Message
-from tests.sip.test_outbound import SWITCH, answer, dial
+from tests.sip.test_outbound import SWITCH, answer, authorised, dial
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, alone]  # a hundred calls a second beside other tests are late indeed
 EVERY_S = 0.01
 
 
@@ -97,7 +96,7 @@ async def call_back(world: World) -> None:
     host, _, port = world.edge.config.trunk[1].outbound.rpartition(":")
     switch = FakeNode(await Endpoint.open(host, int(port)), "switch", world.edge.sip)
     switch.answer = lambda invite: answer(switch, invite)
-    made = dial(world.m1, ids.uuid7(SystemClock().now_ms()))
+    made = dial(world.m1, authorised(world))
     assert (await world.m1.endpoint.final(of=made.call_id)).status == 200
     switch.endpoint.close()
 

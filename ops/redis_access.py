@@ -43,7 +43,7 @@ def users(tenant: str) -> tuple[User, ...]:
     seats, owners = f"{base}:seat:*", f"{base}:owner:*"
     once = f"~{base}:outside:* ~{keys.dialogs(tenant)}"
     edge = f"%R~{seats} %R~{owners} %R~{base}:placement:* {once} ~location:* ~version:*"
-    registrar = "+hgetall +hmget +hmset +hset +del +exists +sadd +srem +smembers +keys +script|load +evalsha"
+    registrar = "+hgetall +hmget +hmset +hset +del +exists +sadd +srem +smembers +scard +keys +script|load +evalsha"
     everything = "+@all -@admin -@dangerous"
     return (
         User(DEFAULT, EDGE, f"{edge} +get +getdel +hget +rpush +ltrim {registrar}"),

@@ -46,7 +46,7 @@ class Callbacks:
         for count in caller.counts:
             count.callbacks += 1
         words = Enqueue(caller.id, caller.say(), came.queue, -1, caller.at_ms, b"", came.city, came.customer, came.agent, came.vip)
-        site.step(site.by, verbs_calls.callback, site.by, words, "twin", "")
+        site.step(site.by, verbs_calls.callback, site.by, words, words.call, "", "any")
 
     def picked(self, caller: Caller, frame: Offer) -> None:
         """The agent's seat has answered: the customer is called."""

@@ -21,6 +21,7 @@ CLOCKS = {
     "datetime": {"now", "utcnow", "today"},
     "date": {"today"},
 }
+OWN_CLOCKS = ("ops/clock.py", "sip/log_filter.py")  # the latter is started as a file of its own and imports nothing of the product
 TOOLS = ROOT / ".venv" / "bin"
 
 
@@ -29,7 +30,7 @@ def test_only_ops_clock_reads_the_clock() -> None:
     found = [
         f"{name(path)}:{node.lineno}"
         for path, tree in product()
-        if name(path) != "ops/clock.py"
+        if name(path) not in OWN_CLOCKS
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and _reads_clock(node.func)
     ]
@@ -48,7 +49,7 @@ def test_nobody_imports_a_clock_by_name() -> None:
     found = [
         f"{name(path)}:{node.lineno}"
         for path, tree in product()
-        if name(path) != "ops/clock.py"
+        if name(path) not in OWN_CLOCKS
         for node in ast.walk(tree)
         if isinstance(node, ast.ImportFrom) and node.module == "time" and {one.name for one in node.names} & CLOCKS["time"]
     ]

@@ -208,6 +208,7 @@ class Pair(RuleBasedStateMachine):
             self.words(call, queue, -1, bump),
             f"1380000000{int(call[1]) % 3}",
             (listed,) if listed else (),
+            "t1",
         )
 
     @rule(data=st.data(), node=NODES, bump=BUMP)

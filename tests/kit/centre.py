@@ -164,6 +164,8 @@ def _borrow_prompts(target: Path) -> None:
     """Speaking all prompts takes a while: take those of an earlier centre; `up` publishes what is not among them."""
     if PROMPTS.is_dir() and not target.exists():
         shutil.copytree(PROMPTS, target)
+        for path in (target, *target.rglob("*")):  # as `up` would have made them, whoever made those
+            path.chmod(0o700 if path.is_dir() else 0o600)
 
 
 def _lend_prompts(source: Path) -> None:

@@ -98,7 +98,7 @@ def socket(config: CentreConfig) -> Path:
 
 def rtpengine_socket(config: CentreConfig) -> Path:
     """rtpengine's Redis, for who looks after it."""
-    return config.run / "redis-rtpengine.sock"
+    return config.run / "rtpengine.sock"
 
 
 def password(config: CentreConfig, role: str) -> str:

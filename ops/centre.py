@@ -45,7 +45,7 @@ class Edge:
     wrong_passwords: int = 10  # so many in a minute or two hold off that seat at that address; ten times as many, others there
     hold_off_s: int = 60
     sha256: bool = False  # ask phones for SHA-256 too; phones of about 2020 fail on a challenge they do not know
-    silent_s: int = 10  # a TCP or TLS connection without a request is closed after so long
+    silent_s: int = 10  # a silent TCP or TLS connection is closed after so long; one that writes a byte now and then is not
     origins: tuple[str, ...] = ()  # Origin headers that may open a WebSocket, "https://host:port"; () any
     certificate: str = ""  # PEM path; "" : `tierline up` makes a self-signed one
     private_key: str = ""
